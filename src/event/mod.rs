@@ -1,0 +1,310 @@
+//! The vocabulary of what gets told. The engine makes events, sinks read them; the journal, `--output json`, the
+//! console, the retry file and the exit code are folds of the same stream. Every type here is `serde` both ways.
+
+pub mod summary;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::names::HostName;
+
+/// One line of the story, numbered in the order it is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// What happened. Flattened: the line has the field `event` and the fields of the kind.
+    #[serde(flatten)]
+    pub kind: EventKind,
+    /// Number of the event in its run, from 1.
+    pub seq: u64,
+    /// Wall-clock time, RFC 3339 in UTC. For people; decisions use the monotonic clock.
+    pub time: String,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum EventKind {
+    /// The first event.
+    RunStarted {
+        /// Name of the run: its folder under the state directory.
+        run: String,
+        /// The words of the command line, secrets removed.
+        command: Vec<String>,
+        /// What people call the run: the playbook's path or the ad-hoc command.
+        title: String,
+        /// Hosts of the whole run in inventory order.
+        hosts: Vec<HostName>,
+        /// Nothing is to be changed.
+        check: bool,
+        /// Workers.
+        forks: usize,
+        /// True for `exec`, `put`, `get`: there are no PLAY and TASK lines to show.
+        adhoc: bool,
+    },
+    /// A play begins (once per batch of `serial`).
+    PlayStarted {
+        /// Its name, or its pattern.
+        play: String,
+        /// The hosts of this batch.
+        hosts: Vec<HostName>,
+    },
+    /// No host of the inventory matched the play.
+    PlaySkipped {
+        /// Its name, or its pattern.
+        play: String,
+    },
+    /// A task begins on the first of its hosts.
+    TaskStarted {
+        /// Its name as shown: `role : name`.
+        task: String,
+        /// `file:line` it is written at.
+        path: String,
+        /// It is a handler.
+        handler: bool,
+    },
+    /// A host begins to work on a task; for the progress line.
+    HostStarted {
+        /// Which host.
+        host: HostName,
+        /// On what.
+        task: String,
+    },
+    /// A connection was opened.
+    HostConnected {
+        /// Which host.
+        host: HostName,
+        /// What is known about it (`transport::ConnectionInfo`).
+        info: Value,
+        /// How long connect to login took.
+        seconds: f64,
+    },
+    /// `until` was not met, the task will run again.
+    TaskRetrying {
+        /// Which host.
+        host: HostName,
+        /// Which task.
+        task: String,
+        /// Tries left.
+        retries_left: u32,
+    },
+    /// One pass of a loop ended.
+    ItemResult(Box<TaskReport>),
+    /// A task ended on a host. The fields of [`TaskReport`] stand in the event itself.
+    TaskResult(Box<TaskReport>),
+    /// A file of tasks was included for these hosts.
+    Included {
+        /// The file.
+        file: String,
+        /// For whom.
+        hosts: Vec<HostName>,
+    },
+    /// A host is through, or out.
+    HostDone {
+        /// Which host.
+        host: HostName,
+        /// The worst of its results; else `changed` when anything changed, else `ok`.
+        status: Status,
+        /// Why, when it is not `ok` or `changed`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        msg: Option<String>,
+        /// The task it stopped at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        task: Option<String>,
+        /// Time from its first task to its last.
+        seconds: f64,
+    },
+    /// Something worth knowing that is no result.
+    Message {
+        /// How much it matters.
+        severity: Severity,
+        /// The text.
+        text: String,
+    },
+    /// The user asked to stop.
+    RunCancelled {
+        /// By what: `SIGINT`, `SIGTERM`, …
+        reason: String,
+    },
+    /// The last event.
+    RunFinished {
+        /// Counts of every host.
+        recap: Vec<HostRecap>,
+        /// The exit code that follows from the story.
+        exit_code: u8,
+        /// Whole time.
+        seconds: f64,
+    },
+}
+
+/// How a task ended on a host. The order is from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Nothing to do, by `when` or tags.
+    Skipped,
+    /// As wanted already, or a look that succeeded.
+    Ok,
+    /// It was changed (in check mode: it would be).
+    Changed,
+    /// It failed.
+    Failed,
+    /// It took too long and was stopped.
+    TimedOut,
+    /// The host could not be reached.
+    Unreachable,
+    /// It was started, and nobody knows how it ended.
+    InDoubt,
+}
+
+impl Status {
+    /// The host goes on after this.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Skipped | Self::Ok | Self::Changed)
+    }
+
+    /// The word used in every output.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Skipped => "skipped",
+            Self::Ok => "ok",
+            Self::Changed => "changed",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Unreachable => "unreachable",
+            Self::InDoubt => "in_doubt",
+        }
+    }
+}
+
+/// One result, as shown and as kept. Masked already: no secret reaches an event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TaskReport {
+    /// Which host.
+    pub host: HostName,
+    /// Which task, as shown.
+    pub task: String,
+    /// Its module's short name (`copy`).
+    pub module: String,
+    /// `file:line` it is written at.
+    pub path: String,
+    /// How it ended.
+    pub status: Status,
+    /// The user said to go on regardless (`ignore_errors`, `ignore_unreachable`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ignored: bool,
+    /// A `rescue` section takes over from here: counted as rescued, not as failed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub rescued: bool,
+    /// Exit code of the command, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rc: Option<i64>,
+    /// Standard output; lossy UTF-8 when `stdout_b64` is there too.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stdout: String,
+    /// Standard error.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub stderr: String,
+    /// The bytes of `stdout` when they are not UTF-8, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stdout_b64: Option<String>,
+    /// The bytes of `stderr` when they are not UTF-8, base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stderr_b64: Option<String>,
+    /// The message: never empty for a result that is not good.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub msg: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// Label of the loop item, for `ItemResult`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Value>,
+    /// All further return keys of the module, for `-v`, `debug` and the journal. Under `no_log` only the censored notice.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub result: Value,
+    /// What changed, under `--diff`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub diff: Vec<Diff>,
+    /// Names of the handlers this result notifies.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notified: Vec<String>,
+    /// It has items whose results were told one by one (`ItemResult`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub looped: bool,
+    /// Warnings and deprecations of the module.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The console shows `result` in full although nothing failed (`debug`, `-v`).
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub verbose: bool,
+    /// Ran on another host (`delegate_to`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delegated_to: Option<String>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if wants a reference"
+)]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// What a change does to one thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Diff {
+    /// The text of a file.
+    Text {
+        /// Headline of the old side.
+        before_header: String,
+        /// Headline of the new side.
+        after_header: String,
+        /// Old text.
+        before: String,
+        /// New text.
+        after: String,
+    },
+    /// Anything said in words.
+    Words(String),
+    /// There is one, but `no_log` or its size hides it; the reason.
+    Hidden(String),
+}
+
+/// How much a message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For `-v`.
+    Debug,
+    /// Good to know.
+    Info,
+    /// Probably not what was meant.
+    Warning,
+    /// Something went wrong outside any host.
+    Error,
+}
+
+/// The recap's counts of one host, with Ansible's meanings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostRecap {
+    /// Which host.
+    pub host: String,
+    /// Tasks that ended well, changed ones included.
+    pub ok: u32,
+    /// Tasks that changed something.
+    pub changed: u32,
+    /// Times it could not be reached.
+    pub unreachable: u32,
+    /// Tasks that failed (timed out ones included).
+    pub failed: u32,
+    /// Tasks skipped.
+    pub skipped: u32,
+    /// Failures taken over by `rescue`.
+    pub rescued: u32,
+    /// Failures the user said to ignore.
+    pub ignored: u32,
+    /// Tasks nobody knows the end of.
+    pub in_doubt: u32,
+    /// The host's last word, as in its `host_done` event.
+    pub status: Option<Status>,
+}

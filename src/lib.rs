@@ -1,0 +1,17 @@
+//! `batchssh` runs Ansible playbooks and commands on large fleets over SSH and SFTP.
+//!
+//! Files become a plan; the engine walks hosts through it; a module looks at the host and returns steps, which only
+//! the engine takes; whatever happens becomes an event; every output is a sink fed by events. `ARCHITECTURE.md` has
+//! the map and the arrows.
+
+pub mod deadline;
+pub mod names;
+pub mod secret;
+pub mod source;
+
+pub mod event;
+pub mod shell;
+
+pub mod transport;
+
+pub mod report;

@@ -1,0 +1,3 @@
+//! Parses, runs, and exits with the code.
+
+fn main() {}

@@ -1,0 +1,24 @@
+//! Outputs. Each is a [`Sink`] fed by events, one after the other, by one thread. A sink never asks the engine.
+
+use std::io;
+
+use crate::event::Event;
+
+/// One output.
+pub trait Sink: Send {
+    /// How errors call it: `the journal`, `standard output`.
+    fn name(&self) -> &'static str;
+
+    /// Takes one event.
+    fn event(&mut self, event: &Event) -> io::Result<()>;
+
+    /// Called every so often while nothing happens, so that a progress line can move.
+    fn tick(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Called once after the last event, on every sink, also when another sink failed.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

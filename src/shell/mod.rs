@@ -1,0 +1,138 @@
+//! Text for the remote `sh`. [`Command`] is the only way to build a command and [`quote`] the only function that
+//! turns data into shell text. Every command renders twice: for the host, and for people (secrets as `***`).
+//! Nothing here talks to a host.
+
+pub mod elevate;
+
+use std::fmt;
+
+/// Data as one word of POSIX shell text. Any bytes but NUL arrive unchanged.
+pub fn quote(word: impl AsRef<[u8]>) -> Vec<u8> {
+    let word = word.as_ref();
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || b"_-./:=,+@%".contains(b);
+    // A leading `=` is expanded by zsh, a leading `~` by all.
+    if !word.is_empty() && word[0] != b'=' && word.iter().all(plain) {
+        return word.to_vec();
+    }
+    let mut out = Vec::with_capacity(word.len() + 2);
+    out.push(b'\'');
+    for &byte in word {
+        match byte {
+            b'\'' => out.extend_from_slice(b"'\\''"),
+            _ => out.push(byte),
+        }
+    }
+    out.push(b'\'');
+    out
+}
+
+/// [`quote`] for text.
+pub fn quote_str(word: &str) -> String {
+    String::from_utf8_lossy(&quote(word)).into_owned()
+}
+
+/// One command for a host.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Command {
+    host: Vec<u8>,
+    people: String,
+}
+
+impl Command {
+    /// A program, to be found in `PATH` or by its path.
+    pub fn new(program: impl AsRef<[u8]>) -> Self {
+        let host = quote(program);
+        let people = String::from_utf8_lossy(&host).into_owned();
+        Self { host, people }
+    }
+
+    /// Shell text written by the user (the `shell` and `raw` modules): the one exception to quoting.
+    pub fn raw_script(text: impl AsRef<[u8]>) -> Self {
+        let host = text.as_ref().to_vec();
+        let people = String::from_utf8_lossy(&host).into_owned();
+        Self { host, people }
+    }
+
+    /// An embedded script with its arguments as `$1`, `$2`, …; `name` is what people see.
+    pub fn snippet(name: &str, text: &str) -> Self {
+        let mut host = b"sh -c ".to_vec();
+        host.extend(quote(text));
+        host.extend_from_slice(b" batchssh");
+        Self {
+            host,
+            people: format!("<{name}>"),
+        }
+    }
+
+    /// Adds one argument.
+    #[must_use]
+    pub fn arg(mut self, word: impl AsRef<[u8]>) -> Self {
+        let word = quote(word);
+        self.people.push(' ');
+        self.people.push_str(&String::from_utf8_lossy(&word));
+        self.host.push(b' ');
+        self.host.extend(word);
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<W: AsRef<[u8]>>(self, words: impl IntoIterator<Item = W>) -> Self {
+        words.into_iter().fold(self, Self::arg)
+    }
+
+    /// Adds an argument that people see as `***`. It is visible in the host's process list all the same:
+    /// real secrets go through standard input.
+    #[must_use]
+    pub fn hidden_arg(mut self, word: impl AsRef<[u8]>) -> Self {
+        self.people.push_str(" ***");
+        self.host.push(b' ');
+        self.host.extend(quote(word));
+        self
+    }
+
+    /// What the host gets: `sh` text.
+    pub fn for_host(&self) -> &[u8] {
+        &self.host
+    }
+
+    /// What events, logs and errors get.
+    pub fn for_humans(&self) -> &str {
+        &self.people
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.people)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_arrives_as_it_is() {
+        assert_eq!(quote("plain-word.txt"), b"plain-word.txt");
+        assert_eq!(quote(""), b"''");
+        assert_eq!(quote("it's"), b"'it'\\''s'");
+        assert_eq!(quote("=cmd"), b"'=cmd'");
+        let bytes: Vec<u8> = (1..=255).collect();
+        let mut script = b"printf %s ".to_vec();
+        script.extend(quote(&bytes));
+        let out = std::process::Command::new("sh")
+            .arg("-c")
+            .arg(std::os::unix::ffi::OsStrExt::from_bytes(&script[..]) as &std::ffi::OsStr)
+            .output()
+            .unwrap();
+        assert_eq!(out.stdout, bytes);
+    }
+
+    #[test]
+    fn people_do_not_see_hidden_arguments() {
+        let command = Command::new("login").arg("bob").hidden_arg("hunter2");
+        assert_eq!(command.for_humans(), "login bob ***");
+        assert_eq!(command.for_host(), b"login bob hunter2");
+    }
+}

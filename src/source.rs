@@ -1,0 +1,299 @@
+//! Places in files, and messages about them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file the user wrote, kept whole so that messages can quote it.
+#[derive(Debug)]
+pub struct SourceFile {
+    /// Where it was read from, as the user named it.
+    pub path: PathBuf,
+    /// What it holds.
+    pub text: String,
+}
+
+impl SourceFile {
+    /// Wraps text that was read from `path` (or stands on the command line: `--extra-vars`).
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            path: path.into(),
+            text: text.into(),
+        })
+    }
+
+    /// Reads a file. One that cannot be read, is not UTF-8 or holds a NUL byte is a mistake with a place.
+    pub fn read(path: &Path) -> Result<Arc<Self>, Diagnostic> {
+        let meta =
+            std::fs::metadata(path).map_err(|e| Diagnostic::new(format!("cannot read `{}`: {e}", path.display())))?;
+        if meta.is_dir() {
+            return Err(Diagnostic::new(format!(
+                "`{}` is a directory, a file is expected",
+                path.display()
+            )));
+        }
+        let bytes =
+            std::fs::read(path).map_err(|e| Diagnostic::new(format!("cannot read `{}`: {e}", path.display())))?;
+        Self::from_bytes(path, bytes)
+    }
+
+    /// The same for bytes already read.
+    pub fn from_bytes(path: &Path, bytes: Vec<u8>) -> Result<Arc<Self>, Diagnostic> {
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+                let file = Self::new(path, text);
+                match file.text.find('\0') {
+                    Some(offset) => Err(Diagnostic::new("NUL byte in a text file").at(Span::at_offset(&file, offset))),
+                    None => Ok(file),
+                }
+            }
+            Err(error) => {
+                let offset = error.utf8_error().valid_up_to();
+                let bytes = error.into_bytes();
+                let file = Self::new(path, String::from_utf8_lossy(&bytes).into_owned());
+                // The lossy text has the same bytes up to the first bad one.
+                Err(Diagnostic::new("not valid UTF-8").at(Span::at_offset(&file, offset)))
+            }
+        }
+    }
+}
+
+/// A place in a file. Line and column count from 1, as editors do; columns count characters.
+#[derive(Clone)]
+pub struct Span {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters.
+    pub column: u32,
+}
+
+impl Span {
+    /// The place at line and column.
+    pub fn new(file: &Arc<SourceFile>, line: u32, column: u32) -> Self {
+        Self {
+            file: file.clone(),
+            line,
+            column,
+        }
+    }
+
+    /// The place of a byte offset.
+    pub fn at_offset(file: &Arc<SourceFile>, offset: usize) -> Self {
+        let before = file.text.get(..offset).unwrap_or(&file.text);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+        Self::new(
+            file,
+            u32::try_from(line).unwrap_or(u32::MAX),
+            u32::try_from(column).unwrap_or(u32::MAX),
+        )
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.path.display(), self.line, self.column)
+    }
+}
+
+impl fmt::Debug for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A mistake in something the user wrote: what, where, and what to do about it.
+#[derive(Clone, Debug)]
+pub struct Diagnostic {
+    /// What is wrong; lower case, no full stop.
+    pub message: String,
+    /// Where.
+    pub at: Option<Span>,
+    /// What to do.
+    pub help: Option<String>,
+}
+
+impl Diagnostic {
+    /// A mistake without a place yet.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            at: None,
+            help: None,
+        }
+    }
+
+    /// Adds the place.
+    #[must_use]
+    pub fn at(mut self, span: Span) -> Self {
+        self.at = Some(span);
+        self
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", visible(&self.message))?;
+        if let Some(span) = &self.at {
+            write!(f, "\n --> {}", visible(&span.to_string()))?;
+            let line = span.file.text.lines().nth(span.line.saturating_sub(1) as usize);
+            if let Some(line) = line {
+                quote_line(f, span, line)?;
+            }
+        }
+        if let Some(help) = &self.help {
+            write!(f, "\nhelp: {}", visible(help))?;
+        }
+        Ok(())
+    }
+}
+
+/// How much of a long line is quoted.
+const QUOTED: usize = 100;
+
+fn quote_line(f: &mut fmt::Formatter<'_>, span: &Span, line: &str) -> fmt::Result {
+    let column = span.column.saturating_sub(1) as usize;
+    // Of a very long line only the part around the place is shown.
+    let from = column.saturating_sub(QUOTED / 2);
+    let part: String = line.chars().skip(from).take(QUOTED).collect();
+    let before: String = line.chars().skip(from).take(column - from).collect();
+    let number = span.line.to_string();
+    let margin = " ".repeat(number.len());
+    let indent = " ".repeat(visible(&before).chars().count());
+    write!(
+        f,
+        "\n{margin} |\n{number} | {}\n{margin} | {indent}^",
+        visible(part.trim_end())
+    )
+}
+
+/// Text with control characters written as escapes, so that a message cannot drive the terminal.
+/// Line feeds stay: messages may have several lines.
+pub fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push(c),
+            '\t' => out.push(' '),
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
+                out.extend(c.escape_unicode())
+            }
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Every mistake found, in file order. Never empty.
+#[derive(Clone, Debug)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+/// How many mistakes are printed in full; the rest is counted.
+const SHOWN: usize = 10;
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, diagnostic) in self.0.iter().take(SHOWN).enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{diagnostic}")?;
+        }
+        let left = self.0.len().saturating_sub(SHOWN);
+        if left > 0 {
+            write!(f, "\nerror: {left} more mistakes were found")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self(vec![diagnostic])
+    }
+}
+
+/// The known name closest to `typed`, when it is close enough to be meant.
+pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let most = typed.chars().count().max(3) / 3;
+    known
+        .into_iter()
+        .map(|name| (distance(typed, name), name))
+        .filter(|(d, _)| *d <= most)
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, name)| name)
+}
+
+/// Edit distance, with two neighbours swapped counted as one.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for (i, row) in rows.iter_mut().enumerate() {
+        row[0] = i;
+    }
+    for (j, cell) in rows[0].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for i in 1..=a.len() {
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (rows[i - 1][j] + 1)
+                .min(rows[i][j - 1] + 1)
+                .min(rows[i - 1][j - 1] + cost);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            rows[i][j] = best;
+        }
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_quotes_the_line_and_points_at_the_place() {
+        let file = SourceFile::new("site.yml", "- hosts: all\n  tasks:\n    - lien: 1\n");
+        let shown = Diagnostic::new("unknown key `lien`")
+            .at(Span::new(&file, 3, 7))
+            .help("did you mean `line`?")
+            .to_string();
+        assert_eq!(
+            shown,
+            "error: unknown key `lien`\n --> site.yml:3:7\n  |\n3 |     - lien: 1\n  |       ^\nhelp: did you mean `line`?"
+        );
+    }
+
+    #[test]
+    fn a_message_cannot_drive_the_terminal() {
+        assert_eq!(
+            Diagnostic::new("bad \u{1b}[31m name").to_string(),
+            "error: bad \\u{1b}[31m name"
+        );
+    }
+
+    #[test]
+    fn the_nearest_name_is_offered_only_when_it_is_near() {
+        assert_eq!(nearest("lien", ["line", "state"]), Some("line"));
+        assert_eq!(nearest("zzzz", ["line", "state"]), None);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_refused_with_their_line() {
+        let error = SourceFile::from_bytes(Path::new("h"), b"a\nb\xff".to_vec()).unwrap_err();
+        assert_eq!(error.at.map(|s| (s.line, s.column)), Some((2, 2)));
+    }
+}

@@ -1,0 +1,1 @@
+//! `connection: local`: commands and files of this machine.

@@ -1,0 +1,1 @@
+//! SSH by libssh2. The only folder that names `ssh2`.
