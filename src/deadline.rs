@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::names::show_duration;
 
-const RUNNING: u8 = 0;
+// 0: running.
 const WINDING_DOWN: u8 = 1;
 const CANCELLED: u8 = 2;
 

@@ -9,9 +9,18 @@ pub mod names;
 pub mod secret;
 pub mod source;
 
+pub mod yaml;
+
 pub mod event;
 pub mod shell;
 
+pub mod vars;
+
+pub mod inventory;
 pub mod transport;
+
+pub mod modules;
+pub mod plan;
+pub mod playbook;
 
 pub mod report;

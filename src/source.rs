@@ -186,7 +186,7 @@ pub fn visible(text: &str) -> String {
             '\n' => out.push(c),
             '\t' => out.push(' '),
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                out.extend(c.escape_unicode())
+                out.extend(c.escape_unicode());
             }
             c if c.is_control() => out.extend(c.escape_default()),
             c => out.push(c),

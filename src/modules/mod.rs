@@ -1,0 +1,167 @@
+//! What can be done on a host. A module looks ([`Module::inspect`]) and returns [`Step`]s; only the engine takes them.
+//! Check mode is the engine not taking them: no module asks whether it is on.
+
+pub mod args;
+pub mod step;
+
+use std::fmt::Debug;
+use std::path::PathBuf;
+
+use serde_json::{Map, Value as Json};
+
+use crate::event::Diff;
+use crate::names::HostName;
+use crate::source::{Diagnostic, Span};
+use crate::transport::{ConnectError, SessionError};
+use crate::vars::Scope;
+use crate::vars::templar::Templar;
+
+pub use step::{Reader, Step, Taken};
+
+/// Return keys of a module, as `register` stores them.
+pub type Values = Map<String, Json>;
+
+/// One module: its name, its arguments, and how they become work.
+#[derive(Debug)]
+pub struct Spec {
+    /// Short name (`copy`); `ansible.builtin.copy` and `ansible.legacy.copy` mean it too.
+    pub name: &'static str,
+    /// What it does, in one sentence, then an example playbook.
+    pub doc: &'static str,
+    /// Its arguments.
+    pub params: &'static [args::Param],
+    /// Takes free-form text (`command: ls -l`), which arrives as `_raw_params`.
+    pub free_form: bool,
+    /// Works on the controller alone: no connection is opened (`debug`, `set_fact`).
+    pub local: bool,
+    /// Reads rendered arguments. Files of the controller are read here, too.
+    pub read: fn(&Given<'_>) -> Result<Box<dyn Module>, ModuleError>,
+}
+
+/// What a module is given.
+pub struct Given<'a> {
+    /// The arguments, rendered, checked against the parameters, aliases resolved, types converted, defaults filled in.
+    pub args: Map<String, Json>,
+    /// Where the task stands.
+    pub span: &'a Span,
+    /// For modules that render more (`template`, `debug: var`, `assert`).
+    pub templar: &'a Templar,
+    /// The variables of the task.
+    pub scope: &'a Scope,
+    /// The host's inventory name (`fetch`, `get` make a folder of it).
+    pub host: &'a HostName,
+    /// Folders to search relative files in, the first one first, without the kind (`files`, `templates`): the role's, the
+    /// including file's, the playbook's.
+    pub search: &'a [PathBuf],
+    /// The user wants to see differences: a module may fetch old contents for it.
+    pub diff: bool,
+    /// Only looking is allowed. For the few that must know (`setup` need not).
+    pub check: bool,
+    /// Verbosity of the run (`debug: verbosity`).
+    pub verbosity: u8,
+}
+
+/// One task's work, its arguments already read and checked.
+pub trait Module: Debug + Send + Sync {
+    /// Compares the host with what is wanted. Must not modify the host: check mode stops here.
+    fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError>;
+
+    /// Makes the result's values from what the steps did. Called after all of them succeeded.
+    fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {
+        let _ = (taken, values);
+        Ok(())
+    }
+}
+
+/// What inspecting found.
+#[derive(Debug)]
+pub enum Change {
+    /// As wanted already, or nothing but a look.
+    None {
+        /// Return keys.
+        values: Values,
+    },
+    /// Work to do: what would change, and how.
+    Needed {
+        /// What would change.
+        diff: Vec<Diff>,
+        /// How.
+        steps: Vec<Step>,
+        /// Return keys.
+        values: Values,
+    },
+    /// Work whose effect nobody can predict (`command`, `shell`): skipped in check mode.
+    Opaque {
+        /// What to do.
+        steps: Vec<Step>,
+        /// Return keys.
+        values: Values,
+    },
+    /// The module itself says that there is nothing to do here (`skipped: true`), for example `creates`.
+    Skipped {
+        /// Return keys.
+        values: Values,
+    },
+}
+
+/// Why a module could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// The host could not be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The session broke, stopped or refused.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// It failed: the message, and return keys beside it.
+    #[error("{msg}")]
+    Failed {
+        /// What went wrong and what to do.
+        msg: String,
+        /// Return keys (`rc`, `stdout`, …).
+        values: Box<Values>,
+    },
+    /// In check mode: depends on a change that was not made.
+    #[error("cannot tell yet: {0}")]
+    CannotTellYet(String),
+    /// The arguments are wrong: shown with the place.
+    #[error("{}", .0.message)]
+    Arguments(Diagnostic),
+}
+
+impl ModuleError {
+    /// A failure without return keys.
+    pub fn failed(msg: impl Into<String>) -> Self {
+        Self::Failed {
+            msg: msg.into(),
+            values: Box::default(),
+        }
+    }
+}
+
+impl From<Diagnostic> for ModuleError {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self::Arguments(diagnostic)
+    }
+}
+
+/// Makes the modules' files part of the program and fills the registry.
+macro_rules! modules {
+    ($($name:ident),* $(,)?) => {
+        $(pub mod $name;)*
+        /// Every module there is.
+        pub const MODULES: &[&Spec] = &[$(&$name::SPEC),*];
+    };
+}
+
+// The one line to add a module to.
+modules! {}
+
+/// The module of that name, with or without `ansible.builtin.` or `ansible.legacy.`.
+pub fn find(name: &str) -> Option<&'static Spec> {
+    let short = name
+        .strip_prefix("ansible.builtin.")
+        .or_else(|| name.strip_prefix("ansible.legacy."))
+        .unwrap_or(name);
+    MODULES.iter().find(|spec| spec.name == short).copied()
+}
