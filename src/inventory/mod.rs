@@ -1,6 +1,8 @@
 //! The hosts: which there are, in which groups, with which variables. Sources of every kind become one [`Inventory`];
 //! patterns select from it. Nothing here contacts a host.
 
+pub mod pattern;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -31,6 +31,50 @@ pub fn quote_str(word: &str) -> String {
     String::from_utf8_lossy(&quote(word)).into_owned()
 }
 
+/// Splits text into words as `sh` does: blanks separate, quotes and backslashes keep.
+pub fn split_words(text: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\'' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('\'') => break,
+                        Some(c) => word.push(c),
+                        None => return Err(format!("no closing quote in `{text}`")),
+                    }
+                }
+            }
+            '"' => {
+                let word = word.get_or_insert_default();
+                loop {
+                    match chars.next() {
+                        Some('"') => break,
+                        Some('\\') => match chars.next() {
+                            Some(c @ ('"' | '\\' | '$' | '`')) => word.push(c),
+                            Some(c) => word.extend(['\\', c]),
+                            None => return Err(format!("no closing quote in `{text}`")),
+                        },
+                        Some(c) => word.push(c),
+                        None => return Err(format!("no closing quote in `{text}`")),
+                    }
+                }
+            }
+            '\\' => match chars.next() {
+                Some(c) => word.get_or_insert_default().push(c),
+                None => return Err(format!("`{text}` ends with a backslash")),
+            },
+            c if c.is_whitespace() => words.extend(word.take()),
+            c => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    Ok(words)
+}
+
 /// One command for a host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Command {
@@ -127,6 +171,15 @@ mod tests {
             .output()
             .unwrap();
         assert_eq!(out.stdout, bytes);
+    }
+
+    #[test]
+    fn words_are_split_as_the_shell_does() {
+        assert_eq!(
+            split_words("a 'b c'  \"d \\\"e\" f\\ g ''").unwrap(),
+            ["a", "b c", "d \"e", "f g", ""]
+        );
+        assert!(split_words("'open").is_err());
     }
 
     #[test]

@@ -1,0 +1,130 @@
+//! One host while a run goes on: its variables, its place in the play, its sessions, its verdict.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::cursor::{Cursor, Position};
+use crate::engine::link::Links;
+use crate::engine::shared::{HostVars, Shared};
+use crate::event::{EventKind, Status, TaskReport};
+use crate::names::HostName;
+use crate::plan::Task;
+
+/// One host's state. One worker at a time owns it.
+#[derive(Debug)]
+pub struct HostRun {
+    /// Its inventory name.
+    pub name: HostName,
+    /// What was learnt about it.
+    pub vars: Arc<HostVars>,
+    /// Its place in the current play.
+    pub cursor: Cursor,
+    /// Its sessions.
+    pub links: Links,
+    /// Its next task, as last looked up.
+    pub next: Option<(Position, Arc<Task>)>,
+    /// It failed, was unreachable or is in doubt: no further play.
+    pub out: bool,
+    /// `meta: end_host`: no more tasks in this play.
+    pub ended: bool,
+    /// The run stopped before its tasks were done: it has no verdict, and goes to the retry file.
+    pub cut: bool,
+    /// `--start-at-task` was not met yet.
+    pub before_start: bool,
+    verdict: Option<Verdict>,
+    first: Option<Instant>,
+    told: bool,
+}
+
+#[derive(Debug)]
+struct Verdict {
+    status: Status,
+    msg: String,
+    task: Option<String>,
+}
+
+impl HostRun {
+    /// A host that has done nothing yet.
+    pub fn new(name: &HostName) -> Self {
+        Self {
+            name: name.clone(),
+            vars: Arc::default(),
+            cursor: Cursor::new(Arc::default()),
+            links: Links::default(),
+            next: None,
+            out: false,
+            ended: false,
+            cut: false,
+            before_start: true,
+            verdict: None,
+            first: None,
+            told: false,
+        }
+    }
+
+    /// A play begins.
+    pub fn begin(&mut self, cursor: Cursor) {
+        self.cursor = cursor;
+        self.next = None;
+        self.ended = false;
+    }
+
+    /// A task begins.
+    pub fn started(&mut self) {
+        self.first.get_or_insert_with(Instant::now);
+    }
+
+    /// Takes a result into the verdict: the worst one counts, ignored and rescued ones do not.
+    pub fn judge(&mut self, report: &TaskReport) {
+        let status = match report.status {
+            bad if !bad.is_good() && (report.ignored || report.rescued) => Status::Ok,
+            Status::Skipped => Status::Ok,
+            status => status,
+        };
+        self.note(status, &report.msg, Some(&report.task));
+    }
+
+    /// Sets the verdict to `status` when it is worse than the one so far.
+    pub fn note(&mut self, status: Status, msg: &str, task: Option<&str>) {
+        if self.verdict.as_ref().is_none_or(|verdict| verdict.status < status) {
+            self.verdict = Some(Verdict {
+                status,
+                msg: msg.to_owned(),
+                task: task.map(str::to_owned),
+            });
+        }
+    }
+
+    /// A failure is forgotten (`meta: clear_host_errors`).
+    pub fn forgive(&mut self) {
+        self.out = false;
+    }
+
+    /// Tells the verdict, once. A host that did nothing has none.
+    pub fn tell_done(&mut self, shared: &Shared) {
+        if self.told {
+            return;
+        }
+        let Some(verdict) = &self.verdict else { return };
+        self.told = true;
+        let bad = !verdict.status.is_good();
+        (shared.tell)(EventKind::HostDone {
+            host: self.name.clone(),
+            status: verdict.status,
+            msg: bad.then(|| verdict.msg.clone()),
+            task: if bad { verdict.task.clone() } else { None },
+            seconds: self.first.map_or(0.0, |first| first.elapsed().as_secs_f64()),
+        });
+    }
+
+    /// True when it did something in this run.
+    pub fn has_verdict(&self) -> bool {
+        self.verdict.is_some()
+    }
+
+    /// Changes what was learnt, and publishes it.
+    pub fn learn(&mut self, shared: &Shared, change: impl FnOnce(&mut HostVars)) {
+        change(Arc::make_mut(&mut self.vars));
+        shared.publish(&self.name, &self.vars);
+    }
+}

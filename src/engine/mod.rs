@@ -1,0 +1,351 @@
+//! Walks hosts through plans. Every host is owned by one worker at a time; what happens becomes events; only this room
+//! takes steps. It builds its own rayon pool, because its threads wait for the network.
+
+pub mod cursor;
+mod free;
+mod host;
+pub mod include;
+mod linear;
+pub mod link;
+pub mod mask;
+mod outcome;
+mod perform;
+mod play;
+pub mod scope;
+pub mod shared;
+mod steps;
+pub mod take;
+mod task;
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indexmap::IndexMap;
+
+use crate::engine::host::HostRun;
+use crate::engine::play::PlayRun;
+use crate::engine::shared::Shared;
+use crate::engine::task::{Learnt, Next, Work};
+use crate::event::{EventKind, Severity, Status};
+use crate::names::HostName;
+use crate::plan::{Action, Entry, Plan, Play, Task};
+use crate::source::{Diagnostic, Diagnostics};
+use crate::vars::{Scope, Var, VarMap};
+use crate::yaml::{Kind, Node};
+
+/// Stack of a worker: templates and blocks may nest.
+const STACK: usize = 4 << 20;
+/// More workers than this cost more than they bring: rayon's idle threads look for work with each other.
+const MOST_WORKERS: usize = 256;
+
+/// A run over a plan.
+pub struct Engine<'a> {
+    shared: &'a Arc<Shared>,
+    pool: rayon::ThreadPool,
+    crashed: AtomicBool,
+}
+
+/// How a run ended, beside what its events tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The work of a host panicked.
+    pub crashed: bool,
+}
+
+/// The hosts of every play, templates in patterns rendered, `--limit` applied.
+pub fn hosts_of(shared: &Shared, play: &Play) -> Result<(Vec<HostName>, Vec<String>), Diagnostic> {
+    let mut scope = Scope::new();
+    scope.push(play.vars.clone());
+    scope.push(shared.options.extra_vars.clone());
+    let pattern = shared.templar.render(&play.hosts, &scope)?;
+    let pattern = match pattern.try_iter() {
+        Ok(items) if pattern.as_str().is_none() => items.map(|item| item.to_string()).collect::<Vec<_>>().join(","),
+        _ => pattern.to_string(),
+    };
+    let selection = shared.inventory.select(&pattern).map_err(|error| {
+        if error.at.is_some() {
+            error
+        } else {
+            error.at(play.hosts.span.clone())
+        }
+    })?;
+    let mut hosts = selection.hosts;
+    if let Some(limit) = &shared.options.limit {
+        let allowed: std::collections::HashSet<&HostName> = limit.iter().collect();
+        hosts.retain(|host| allowed.contains(host));
+    }
+    match play.order.as_ref().and_then(Node::as_str) {
+        Some("sorted") => hosts.sort(),
+        Some("reverse_sorted") => {
+            hosts.sort();
+            hosts.reverse();
+        }
+        Some("reverse_inventory") => hosts.reverse(),
+        _ => {}
+    }
+    Ok((hosts, selection.warnings))
+}
+
+impl<'a> Engine<'a> {
+    /// Starts the workers.
+    pub fn new(shared: &'a Arc<Shared>, hosts: usize) -> Result<Self, String> {
+        let workers = shared.options.forks.min(hosts).clamp(1, MOST_WORKERS);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(workers)
+            .stack_size(STACK)
+            .thread_name(|index| format!("worker-{index}"))
+            .build()
+            .map_err(|error| format!("cannot start {workers} workers: {error}; try a smaller --forks"))?;
+        Ok(Self {
+            shared,
+            pool,
+            crashed: AtomicBool::new(false),
+        })
+    }
+
+    /// Runs the plan to its end, or until the user stops it. `RunStarted` and `RunFinished` are the caller's to tell.
+    pub fn run(&self, plan: &Plan) -> Result<Ended, Diagnostics> {
+        let shared = self.shared;
+        let run_magic = Arc::new(self.run_magic());
+        let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
+        for (number, play) in plan.plays.iter().enumerate() {
+            let (mut names, warnings) = hosts_of(shared, play)?;
+            for text in warnings {
+                let text = format!("{}: {text}", play.at);
+                (shared.tell)(EventKind::Message {
+                    severity: Severity::Warning,
+                    text,
+                });
+            }
+            names.retain(|name| !hosts.get(name).is_some_and(|host| host.out));
+            let last = number + 1 == plan.plays.len();
+            if !self.play(play, &run_magic, &mut hosts, &names, last)? || shared.cancel.is_winding_down() {
+                break;
+            }
+        }
+        for host in hosts.values_mut() {
+            host.links.close();
+            if !host.cut {
+                if !host.has_verdict() {
+                    host.note(Status::Ok, "", None);
+                }
+                host.tell_done(shared);
+            }
+        }
+        Ok(Ended {
+            crashed: self.crashed.load(Ordering::Relaxed),
+        })
+    }
+
+    fn run_magic(&self) -> VarMap {
+        let base = Arc::new(scope::run_magic(self.shared));
+        let hostvars = scope::HostVarsObject::value(self.shared, &base);
+        let mut map = Arc::unwrap_or_clone(base);
+        map.insert("hostvars".into(), Var::Data(hostvars));
+        map
+    }
+
+    /// One play, batch by batch. False: nothing more is to run.
+    fn play(
+        &self,
+        play: &Arc<Play>,
+        run_magic: &Arc<VarMap>,
+        hosts: &mut IndexMap<HostName, HostRun>,
+        names: &[HostName],
+        last: bool,
+    ) -> Result<bool, Diagnostics> {
+        let shared = self.shared;
+        if names.is_empty() {
+            let run = PlayRun::new(shared, play, run_magic, &[], &[]);
+            (shared.tell)(EventKind::PlaySkipped { play: run.name });
+            return Ok(true);
+        }
+        let batches = batches(shared, play, names)?;
+        let mut rest = names;
+        for size in batches {
+            let (batch, after) = rest.split_at(size.min(rest.len()));
+            rest = after;
+            let run = PlayRun::new(shared, play, run_magic, names, batch);
+            (shared.tell)(EventKind::PlayStarted {
+                play: run.name.clone(),
+                hosts: batch.to_vec(),
+            });
+            let body = Arc::new(self.body(play));
+            let mut workers: Vec<HostRun> = batch
+                .iter()
+                .map(|name| {
+                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| HostRun::new(name));
+                    host.begin(cursor::Cursor::new(body.clone()));
+                    host
+                })
+                .collect();
+            let go_on = if is_free(shared, play)? {
+                free::run(self, &run, &mut workers, last)
+            } else {
+                linear::run(self, &run, &mut workers, last)
+            };
+            let all_out = workers.iter().all(|host| host.out);
+            for host in workers {
+                hosts.insert(host.name.clone(), host);
+            }
+            if !go_on || all_out || shared.cancel.is_winding_down() {
+                for name in rest {
+                    hosts.entry(name.clone()).or_insert_with(|| HostRun::new(name)).cut = true;
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The play's tasks with the implicit fact gathering in front.
+    fn body(&self, play: &Play) -> Vec<Entry> {
+        let mut body = Vec::new();
+        let gather = match &play.gather_facts {
+            Some(node) => self
+                .shared
+                .templar
+                .render(
+                    node,
+                    &Scope::new()
+                        .with(play.vars.clone())
+                        .with(self.shared.options.extra_vars.clone()),
+                )
+                .ok()
+                .and_then(|value| link::truth(&value))
+                .unwrap_or(true),
+            None => self.shared.options.gather_facts,
+        };
+        if gather && let Some(spec) = crate::modules::find("setup") {
+            let mut keywords = play.keywords.clone();
+            keywords.tags = vec!["always".to_owned()];
+            keywords.when.clear();
+            body.push(Entry::Task(Arc::new(Task {
+                name: Some(Node::text("Gathering Facts", &play.at)),
+                role: None,
+                action: Action::Module {
+                    spec,
+                    args: Node {
+                        span: play.at.clone(),
+                        kind: Kind::Map(Vec::new()),
+                    },
+                },
+                action_name: "gather_facts".to_owned(),
+                at: play.at.clone(),
+                repeat: None,
+                until: None,
+                register: None,
+                changed_when: None,
+                failed_when: None,
+                notify: Vec::new(),
+                listen: Vec::new(),
+                keywords,
+                include_vars: Vec::new(),
+                search: Vec::new(),
+            })));
+        }
+        body.extend(play.body.iter().cloned());
+        body
+    }
+
+    /// Whether tags select a task.
+    fn is_wanted(&self, task: &Task) -> bool {
+        let options = &self.shared.options;
+        matches!(task.action, Action::Meta(_)) && task.keywords.tags.is_empty()
+            || crate::plan::selected(&task.keywords.tags, &options.tags, &options.skip_tags)
+    }
+
+    /// Runs a task on a host; a panic fails that host and nothing else.
+    fn guarded(&self, work: &Work<'_>, host: &mut HostRun) -> (Next, Learnt) {
+        let result = std::panic::catch_unwind(AssertUnwindSafe(|| work.run(host)));
+        result.unwrap_or_else(|_| {
+            self.crashed.store(true, Ordering::Relaxed);
+            host.links.close();
+            (
+                work.fail(
+                    host,
+                    "a bug in batchssh stopped this host's work; please report it with the log (--log-file, -vvv)",
+                ),
+                Learnt::default(),
+            )
+        })
+    }
+}
+
+/// `strategy`.
+fn is_free(shared: &Shared, play: &Play) -> Result<bool, Diagnostic> {
+    let name = match &play.strategy {
+        Some(node) => node.as_str().map(str::to_owned).unwrap_or_default(),
+        None => shared.options.strategy.clone().unwrap_or_else(|| "linear".to_owned()),
+    };
+    match name.strip_prefix("ansible.builtin.").unwrap_or(&name) {
+        "linear" | "debug" => Ok(false),
+        "free" | "host_pinned" => Ok(true),
+        // Strategies of accelerators change speed, not results.
+        "mitogen_linear" | "mitogen" => Ok(false),
+        "mitogen_free" | "mitogen_host_pinned" => Ok(true),
+        other => {
+            let error = Diagnostic::new(format!("unknown strategy `{other}`"))
+                .help("`linear`, `free` and `host_pinned` are there");
+            Err(match &play.strategy {
+                Some(node) => error.at(node.span.clone()),
+                None => error,
+            })
+        }
+    }
+}
+
+/// Sizes of the batches of `serial`: the last one repeats.
+fn batches(shared: &Shared, play: &Play, names: &[HostName]) -> Result<Vec<usize>, Diagnostic> {
+    let total = names.len();
+    let Some(node) = &play.serial else {
+        return Ok(vec![total]);
+    };
+    let scope = Scope::new()
+        .with(play.vars.clone())
+        .with(shared.options.extra_vars.clone());
+    let value = shared.templar.render(node, &scope)?;
+    let items: Vec<_> = match value.try_iter() {
+        Ok(items) if value.as_str().is_none() => items.collect(),
+        _ => vec![value],
+    };
+    let mut sizes = Vec::new();
+    for item in &items {
+        let text = item.to_string();
+        let size = match text.strip_suffix('%') {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "host counts are small"
+            )]
+            Some(percent) => percent
+                .trim()
+                .parse::<f64>()
+                .ok()
+                .map(|p| ((p / 100.0 * total as f64) as usize).max(1)),
+            None => text.trim().parse::<usize>().ok(),
+        };
+        match size {
+            Some(0) => sizes.push(total),
+            Some(size) => sizes.push(size),
+            None => return Err(node.error(format!("`serial` takes numbers and percentages; `{text}` is neither"))),
+        }
+    }
+    let mut out = Vec::new();
+    let mut left = total;
+    let mut index = 0;
+    while left > 0 {
+        let size = sizes
+            .get(index)
+            .or(sizes.last())
+            .copied()
+            .unwrap_or(total)
+            .clamp(1, left);
+        out.push(size);
+        left -= size;
+        index += 1;
+    }
+    Ok(out)
+}

@@ -1,0 +1,235 @@
+//! One module once: arguments rendered and checked, the host looked at, the steps taken.
+
+use serde_json::{Map, Value as Json};
+
+use crate::engine::host::HostRun;
+use crate::engine::link::{Lookup, TaskLink};
+use crate::engine::outcome::{Outcome, Phase};
+use crate::engine::task::{Work, explain};
+use crate::engine::{scope, take};
+use crate::modules::step::{Link, Reader};
+use crate::modules::{Change, Given, Module, ModuleError, Spec, args};
+use crate::names::HostName;
+use crate::source::Diagnostic;
+use crate::transport::SessionError;
+use crate::vars::Scope;
+use crate::vars::templar::to_json;
+use crate::yaml::Node;
+
+/// Does the work of one pass and says how it ended.
+pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &Node, scope: &Scope) -> Outcome {
+    match prepare(work, host, spec, args, scope) {
+        Ok(ready) => ready.act(work, host, scope),
+        Err(error) => Outcome::of_error(error, Phase::Looking),
+    }
+}
+
+struct Ready {
+    spec: &'static Spec,
+    module: Box<dyn Module>,
+    check: bool,
+    diff: bool,
+    /// Where it runs: the host, or the one it is delegated to.
+    target: HostName,
+    target_scope: Option<Scope>,
+}
+
+fn prepare(
+    work: &Work<'_>,
+    host: &HostRun,
+    spec: &'static Spec,
+    args: &Node,
+    scope: &Scope,
+) -> Result<Ready, ModuleError> {
+    let shared = work.shared;
+    let keywords = &work.task.keywords;
+    let check = work.flag(keywords.check_mode.as_ref(), scope, shared.options.check)?;
+    let diff = work.flag(keywords.diff.as_ref(), scope, shared.options.diff)?;
+    let rendered = render_args(work, spec, args, scope)?;
+    let converted = args::convert(spec, rendered, &work.task.at)?;
+    let mut search = work.task.search.clone();
+    if !search.contains(&work.play.play.playbook_dir) {
+        search.push(work.play.play.playbook_dir.clone());
+    }
+    let given = Given {
+        args: converted,
+        span: &work.task.at,
+        templar: &shared.templar,
+        scope,
+        host: &host.name,
+        search: &search,
+        diff,
+        check,
+        verbosity: shared.options.verbosity,
+    };
+    let module = (spec.read)(&given)?;
+    let (target, target_scope) = target(work, host, scope)?;
+    Ok(Ready {
+        spec,
+        module,
+        check,
+        diff,
+        target,
+        target_scope,
+    })
+}
+
+/// The host a task runs on, and that host's variables when it is another one.
+fn target(work: &Work<'_>, host: &HostRun, scope: &Scope) -> Result<(HostName, Option<Scope>), Diagnostic> {
+    let Some(node) = &work.task.keywords.delegate_to else {
+        return Ok((host.name.clone(), None));
+    };
+    let value = work.shared.templar.render(node, scope)?;
+    if value.is_none() || crate::vars::templar::is_omit(&value) || value.to_string() == host.name.as_str() {
+        return Ok((host.name.clone(), None));
+    }
+    let name = HostName::new(value.to_string());
+    let vars = work.shared.published(&name);
+    let other = scope::connection(work.shared, work.play, &name, &vars)?;
+    Ok((name, Some(other)))
+}
+
+fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Result<Map<String, Json>, ModuleError> {
+    let mut all = Map::new();
+    for defaults in &work.task.keywords.module_defaults {
+        let value = to_json(&work.shared.templar.render(defaults, scope)?);
+        for name in [
+            spec.name.to_owned(),
+            format!("ansible.builtin.{}", spec.name),
+            format!("ansible.legacy.{}", spec.name),
+        ] {
+            if let Some(Json::Object(map)) = value.get(&name) {
+                all.extend(map.clone());
+            }
+        }
+    }
+    match to_json(&work.shared.templar.render(args, scope)?) {
+        Json::Object(map) => all.extend(map),
+        Json::Null => {}
+        Json::String(text) if text.trim().is_empty() => {}
+        other => {
+            return Err(ModuleError::failed(format!(
+                "the arguments of `{}` must be a mapping; they are {other}",
+                spec.name
+            )));
+        }
+    }
+    Ok(all)
+}
+
+impl Ready {
+    fn act(&self, work: &Work<'_>, host: &mut HostRun, scope: &Scope) -> Outcome {
+        let shared = work.shared;
+        let name = host.name.clone();
+        let connection_scope = self.target_scope.as_ref().unwrap_or(scope);
+        let lookup = Lookup::new(shared, connection_scope);
+        let keywords = &work.task.keywords;
+        let built = (|| -> Result<_, ModuleError> {
+            let settings = if self.spec.local {
+                None
+            } else {
+                Some(lookup.connect_settings(&self.target, keywords)?)
+            };
+            let elevate = if self.spec.local {
+                None
+            } else {
+                lookup.elevate(keywords)?
+            };
+            let environment = scope::environment(shared, &keywords.environment, scope)?;
+            let limit = work.limit(scope)?;
+            let _ = limit;
+            Ok((settings, elevate, environment))
+        })();
+        let (settings, elevate, environment) = match built {
+            Ok(built) => built,
+            Err(error) => return Outcome::of_error(error, Phase::Looking),
+        };
+        let mut link: Box<dyn Link + '_> = match settings {
+            Some(settings) => Box::new(TaskLink::new(shared, &mut host.links, settings, &name)),
+            None => Box::new(NoLink),
+        };
+        // The task's own limit begins when the host is connected.
+        if !self.spec.local
+            && let Err(error) = link.session().map(|_| ())
+        {
+            return Outcome::of_error(error, Phase::Looking);
+        }
+        let deadline = match work.limit(scope) {
+            Ok(deadline) => deadline,
+            Err(error) => return Outcome::failed(explain(&error)),
+        };
+        let mut reader = Reader {
+            link: link.as_mut(),
+            elevate: elevate.as_ref(),
+            environment: &environment,
+            deadline: &deadline,
+        };
+        let change = match self.module.inspect(&mut reader) {
+            Ok(change) => change,
+            Err(error) => return Outcome::of_error(error, Phase::Looking),
+        };
+        let (diff, steps, mut values, opaque) = match change {
+            Change::None { values } => return good(values, false, Vec::new()),
+            Change::Skipped { values } => {
+                let mut outcome = Outcome::skipped("the module says there is nothing to do", None);
+                outcome.values.remove("skip_reason");
+                outcome.values.extend(values);
+                return outcome;
+            }
+            Change::Needed { diff, steps, values } => (diff, steps, values, false),
+            Change::Opaque { steps, values } => (Vec::new(), steps, values, true),
+        };
+        if self.check && opaque {
+            let mut outcome = Outcome::skipped("Command would have run if not in check mode", None);
+            outcome.values.remove("skip_reason");
+            outcome
+                .values
+                .insert("msg".into(), "Command would have run if not in check mode".into());
+            outcome.values.extend(values);
+            outcome.values.insert("changed".into(), false.into());
+            return outcome;
+        }
+        let diff = if self.diff { diff } else { Vec::new() };
+        if self.check {
+            return good(values, true, diff);
+        }
+        let taken = match take::take(steps, &mut reader) {
+            Ok(taken) => taken,
+            Err(error) => return Outcome::of_error(error, Phase::Acting),
+        };
+        match self.module.conclude(&taken, &mut values) {
+            Ok(()) => good(values, true, diff),
+            Err(error) => {
+                let mut outcome = Outcome::of_error(error, Phase::Acting);
+                outcome.values.entry("changed").or_insert(true.into());
+                outcome
+            }
+        }
+    }
+}
+
+/// Ended well, as far as the module says; an exit code that is not 0 is a failure all the same.
+fn good(values: crate::modules::Values, changed: bool, diff: Vec<crate::event::Diff>) -> Outcome {
+    if values.get("failed").and_then(Json::as_bool) == Some(true) {
+        let msg = values.get("msg").and_then(Json::as_str).unwrap_or("failed").to_owned();
+        return Outcome::of_error(
+            ModuleError::Failed {
+                msg,
+                values: Box::new(values),
+            },
+            Phase::Acting,
+        );
+    }
+    Outcome::done(values, changed, diff)
+}
+
+/// For modules that need no host.
+struct NoLink;
+
+impl Link for NoLink {
+    fn session(&mut self) -> Result<&mut dyn crate::transport::Session, ModuleError> {
+        Err(ModuleError::Session(SessionError::Local(
+            "this module works without a connection".to_owned(),
+        )))
+    }
+}

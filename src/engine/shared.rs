@@ -1,0 +1,287 @@
+//! What all workers of a run read, and the one place where hosts publish their variables to each other.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::deadline::{CancelToken, Deadline};
+use crate::engine::mask::Mask;
+use crate::event::EventKind;
+use crate::inventory::Inventory;
+use crate::names::HostName;
+use crate::plan::{Entry, Keywords, Play, Task};
+use crate::secret::Secret;
+use crate::source::{Diagnostic, Diagnostics, SourceFile};
+use crate::transport::{ConnectRequest, ConnectSettings, Transport};
+use crate::vars::templar::Templar;
+use crate::vars::{Value, Var, VarMap};
+use crate::yaml;
+
+/// Makes connection settings of what variables say: ssh_config and the defaults fill in the rest.
+pub type Resolve = Box<dyn Fn(&HostName, &ConnectRequest) -> Result<ConnectSettings, String> + Send + Sync>;
+/// Compiles what is included while running.
+pub trait Includes: Send + Sync {
+    /// The tasks of a file, searched from where `parent` stands.
+    fn tasks(&self, file: &str, parent: &Task, apply: &Keywords, vars: &Arc<VarMap>)
+    -> Result<Vec<Entry>, Diagnostics>;
+    /// A role, by the rendered arguments of `include_role`.
+    fn role(
+        &self,
+        args: &serde_json::Value,
+        parent: &Task,
+        apply: &Keywords,
+        vars: &Arc<VarMap>,
+        play: &Play,
+    ) -> Result<IncludedRole, Diagnostics>;
+}
+
+/// A role that was included while running.
+#[derive(Debug)]
+pub struct IncludedRole {
+    /// Its tasks.
+    pub entries: Vec<Entry>,
+    /// Its handlers.
+    pub handlers: Vec<Entry>,
+}
+
+/// Takes events in; may wait when the outputs are slow.
+pub type Tell = Box<dyn Fn(EventKind) + Send + Sync>;
+
+/// How a run is to be done.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Most hosts at work at once.
+    pub forks: usize,
+    /// Change nothing.
+    pub check: bool,
+    /// Show differences.
+    pub diff: bool,
+    /// Hosts that `--limit` leaves, in inventory order; `None`: all.
+    pub limit: Option<Vec<HostName>>,
+    /// `--tags`.
+    pub tags: Vec<String>,
+    /// `--skip-tags`.
+    pub skip_tags: Vec<String>,
+    /// `--start-at-task`.
+    pub start_at: Option<String>,
+    /// `--force-handlers`.
+    pub force_handlers: bool,
+    /// `--extra-vars`: stronger than everything.
+    pub extra_vars: Arc<VarMap>,
+    /// Limit for one task on one host, connecting not included.
+    pub task_timeout: Option<Duration>,
+    /// Limit for the whole run.
+    pub max_time: Option<Duration>,
+    /// `-v`, `-vv`, …
+    pub verbosity: u8,
+    /// `--strategy`, when a play says nothing.
+    pub strategy: Option<String>,
+    /// `gather_facts` when a play says nothing.
+    pub gather_facts: bool,
+    /// What the command line and the configuration say about connections.
+    pub connect: ConnectDefaults,
+    /// What they say about `become`.
+    pub elevate: ElevateDefaults,
+    /// An ad-hoc command: no PLAY and TASK lines.
+    pub adhoc: bool,
+}
+
+/// Connection settings from outside of inventory and playbook.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectDefaults {
+    /// Given on the command line: stronger than inventory and playbook.
+    pub forced: ConnectRequest,
+    /// From configuration and environment: weaker.
+    pub fallback: ConnectRequest,
+    /// `-c`: used when no variable and no keyword says otherwise.
+    pub connection: Option<String>,
+}
+
+/// `become` settings from outside: as in Ansible, used where plays, tasks and variables say nothing.
+#[derive(Clone, Debug, Default)]
+pub struct ElevateDefaults {
+    /// `-b`.
+    pub on: bool,
+    /// `--become-user`.
+    pub user: Option<String>,
+    /// `--become-method`.
+    pub method: Option<String>,
+    /// `-K`.
+    pub password: Option<Secret<String>>,
+}
+
+/// What all workers of a run read.
+pub struct Shared {
+    /// The hosts.
+    pub inventory: Arc<Inventory>,
+    /// Templates.
+    pub templar: Arc<Templar>,
+    /// How the run is to be done.
+    pub options: RunOptions,
+    /// The way to hosts.
+    pub transport: Box<dyn Transport>,
+    /// Variables to connection settings.
+    pub resolve: Resolve,
+    /// Compiles what is included while running.
+    pub includes: Box<dyn Includes>,
+    /// Where events go.
+    pub tell: Tell,
+    /// When to stop.
+    pub cancel: CancelToken,
+    /// The limit of the whole run.
+    pub deadline: Deadline,
+    /// Secrets that must not be shown.
+    pub mask: Mask,
+    /// Variables of every host, published after each of its tasks.
+    hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
+    /// Variable files already read.
+    files: Mutex<HashMap<PathBuf, Arc<VarMap>>>,
+}
+
+/// What was learnt about a host while running.
+#[derive(Clone, Debug, Default)]
+pub struct HostVars {
+    /// Facts as variables: `ansible_…` each, and `ansible_facts`.
+    pub facts: Arc<VarMap>,
+    /// `set_fact`, `register`, `include_vars`.
+    pub own: Arc<VarMap>,
+    /// The facts without prefix, in the order they came.
+    pub gathered: Arc<serde_json::Map<String, serde_json::Value>>,
+}
+
+impl HostVars {
+    /// Adds facts (names with or without `ansible_`), replacing those of the same name.
+    pub fn add_facts(&mut self, facts: &serde_json::Map<String, serde_json::Value>) {
+        let gathered = Arc::make_mut(&mut self.gathered);
+        let layer = Arc::make_mut(&mut self.facts);
+        for (name, value) in facts {
+            let bare = name.strip_prefix("ansible_").unwrap_or(name);
+            gathered.insert(bare.to_owned(), value.clone());
+            // `ansible_local` keeps its name; facts without prefix get it, as Ansible injects them.
+            layer.insert(
+                format!("ansible_{bare}"),
+                Var::Data(crate::vars::templar::from_json(value)),
+            );
+        }
+        let all = serde_json::Value::Object(gathered.clone());
+        layer.insert(
+            "ansible_facts".to_owned(),
+            Var::Data(crate::vars::templar::from_json(&all)),
+        );
+    }
+
+    /// Forgets the facts.
+    pub fn clear_facts(&mut self) {
+        self.facts = Arc::default();
+        self.gathered = Arc::default();
+    }
+
+    /// Sets one variable of the host's own.
+    pub fn set(&mut self, name: &str, value: Value) {
+        Arc::make_mut(&mut self.own).insert(name.to_owned(), Var::Data(value));
+    }
+}
+
+/// The parts a [`Shared`] is made of.
+pub struct Parts {
+    /// The hosts.
+    pub inventory: Arc<Inventory>,
+    /// Templates.
+    pub templar: Arc<Templar>,
+    /// How the run is to be done.
+    pub options: RunOptions,
+    /// The way to hosts.
+    pub transport: Box<dyn Transport>,
+    /// Variables to connection settings.
+    pub resolve: Resolve,
+    /// Compiles what is included while running.
+    pub includes: Box<dyn Includes>,
+    /// Where events go.
+    pub tell: Tell,
+    /// When to stop.
+    pub cancel: CancelToken,
+    /// Secrets that must not be shown.
+    pub mask: Mask,
+}
+
+impl Shared {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let unlimited = Deadline::none(parts.cancel.clone());
+        let deadline = match parts.options.max_time {
+            Some(limit) => unlimited.within("the run's time limit (--max-time)", limit),
+            None => unlimited,
+        };
+        let hosts = parts
+            .inventory
+            .hosts
+            .keys()
+            .map(|name| (name.clone(), Mutex::default()))
+            .collect();
+        Arc::new(Self {
+            inventory: parts.inventory,
+            templar: parts.templar,
+            options: parts.options,
+            transport: parts.transport,
+            resolve: parts.resolve,
+            includes: parts.includes,
+            tell: parts.tell,
+            cancel: parts.cancel,
+            deadline,
+            mask: parts.mask,
+            hosts,
+            files: Mutex::default(),
+        })
+    }
+
+    /// What a host published last.
+    pub fn published(&self, host: &HostName) -> Arc<HostVars> {
+        self.hosts
+            .get(host)
+            .map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).clone())
+            .unwrap_or_default()
+    }
+
+    /// Publishes what was learnt about a host.
+    pub fn publish(&self, host: &HostName, vars: &Arc<HostVars>) {
+        if let Some(slot) = self.hosts.get(host) {
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = vars.clone();
+        }
+    }
+
+    /// Variables of a YAML file; each file is read once.
+    pub fn variables_of(&self, path: &std::path::Path) -> Result<Arc<VarMap>, Diagnostic> {
+        if let Some(known) = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
+            return Ok(known.clone());
+        }
+        let file = SourceFile::read(path)?;
+        let node = yaml::parse(&file)?;
+        let map = Arc::new(variables(&node)?);
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(path.to_owned(), map.clone());
+        Ok(map)
+    }
+}
+
+/// The entries of a mapping as variables.
+pub fn variables(node: &yaml::Node) -> Result<VarMap, Diagnostic> {
+    if node.is_null() {
+        return Ok(VarMap::new());
+    }
+    let Some(entries) = node.as_map() else {
+        return Err(node.error(format!("variables are a mapping; {} stands here", node.kind_name())));
+    };
+    let mut map = VarMap::new();
+    for (key, value) in entries {
+        let Some(name) = key.as_str() else {
+            return Err(key.error("a variable's name is text"));
+        };
+        map.insert(name.to_owned(), Var::Source(Arc::new(value.clone())));
+    }
+    Ok(map)
+}
