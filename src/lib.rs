@@ -26,3 +26,5 @@ pub mod playbook;
 pub mod report;
 
 pub mod engine;
+
+pub mod cli;

@@ -1,0 +1,456 @@
+//! What can be typed. Letters keep Ansible's meaning; what is ours is long only. Meaning is made elsewhere.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::names::parse_duration;
+
+/// Runs commands and Ansible playbooks on many hosts over SSH, with nothing on the hosts but sshd and sh.
+#[derive(Debug, Parser)]
+#[command(name = "batchssh", version, long_version = super::version::long(), propagate_version = false)]
+#[command(arg_required_else_help = true, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Compile and run playbooks
+    Run(RunArgs),
+    /// Run one command or module on many hosts
+    Exec(ExecArgs),
+    /// Upload files and directories by SFTP, recursively
+    Put(PutArgs),
+    /// Download a file or directory from every host by SFTP, to DEST/<host>/
+    Get(GetArgs),
+    /// Find out which hosts are alive: TCP, SSH, host key, login
+    Ping(PingArgs),
+    /// Look at every host, fold equal answers, show the odd ones
+    Audit(AuditArgs),
+    /// Run again, on the hosts that did not succeed, with the arguments of the last run
+    Retry(RetryArgs),
+    /// Show what would run where; contacts nothing
+    Plan(PlanArgs),
+    /// Show the inventory as Ansible does
+    Inventory(InventoryArgs),
+    /// Describe modules
+    Doc(DocArgs),
+    /// Write shell completions
+    Completions(CompletionsArgs),
+    /// Write the manual page
+    Man,
+    /// Start a throw-away fleet of real sshd on loopback and try everything on it
+    Demo(DemoArgs),
+}
+
+/// Which hosts.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Hosts")]
+pub struct HostArgs {
+    /// Inventory: a file, a directory, an executable, or `host1,host2,` (may be repeated)
+    #[arg(short, long, value_name = "SOURCE")]
+    pub inventory: Vec<String>,
+    /// Only these of the selected hosts: a pattern, or @FILE with names (a retry file)
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// Show the hosts that would be used, and stop
+    #[arg(long)]
+    pub list_hosts: bool,
+    /// Allowed without this: any number (reserved for policies)
+    #[arg(long, value_name = "N", hide = true)]
+    pub yes_hosts: Option<usize>,
+}
+
+/// How to connect.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectArgs {
+    /// Log in as this user
+    #[arg(short, long, value_name = "USER")]
+    pub user: Option<String>,
+    /// Log in with this private key
+    #[arg(long, visible_alias = "key-file", value_name = "FILE")]
+    pub private_key: Option<PathBuf>,
+    /// Ask for the login password
+    #[arg(short = 'k', long)]
+    pub ask_pass: bool,
+    /// Read the login password from a file
+    #[arg(long, visible_alias = "conn-pass-file", value_name = "FILE", conflicts_with = "ask_pass")]
+    pub connection_password_file: Option<PathBuf>,
+    /// Time limit for connecting, from name look-up to login, in seconds [default: 10]
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub timeout: Option<Duration>,
+    /// `ssh` or `local`
+    #[arg(short, long, value_name = "TYPE")]
+    pub connection: Option<String>,
+    /// Look host keys up in this file instead of ~/.ssh/known_hosts
+    #[arg(long, value_name = "FILE")]
+    pub known_hosts: Option<PathBuf>,
+    /// What to do about host keys
+    #[arg(long, value_name = "HOW")]
+    pub host_key_checking: Option<HostKeyArg>,
+    /// Options for ssh: -o, -J, -p, -i, -l, -F
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub ssh_common_args: Option<String>,
+    /// The same, added at the end
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub ssh_extra_args: Option<String>,
+    /// Accepted for Ansible's sake; there is no separate sftp program
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, hide = true)]
+    pub sftp_extra_args: Option<String>,
+    /// Accepted for Ansible's sake; scp is not used
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true, hide = true)]
+    pub scp_extra_args: Option<String>,
+}
+
+/// `--host-key-checking`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HostKeyArg {
+    /// Refuse unknown keys
+    Strict,
+    /// Write unknown keys down, refuse changed ones
+    AcceptNew,
+    /// Accept every key
+    Off,
+}
+
+/// As whom.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Becoming another user")]
+pub struct BecomeArgs {
+    /// Run as another user where the playbook does not say otherwise
+    #[arg(short, long = "become")]
+    pub elevate: bool,
+    /// Which user [default: root]
+    #[arg(long, value_name = "USER")]
+    pub become_user: Option<String>,
+    /// `sudo` or `su` [default: sudo]
+    #[arg(long, value_name = "METHOD")]
+    pub become_method: Option<String>,
+    /// Ask for the password of sudo or su
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
+    /// Read that password from a file
+    #[arg(long, visible_alias = "become-pass-file", value_name = "FILE", conflicts_with = "ask_become_pass")]
+    pub become_password_file: Option<PathBuf>,
+}
+
+/// How a run goes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Run")]
+pub struct RunFlags {
+    /// Hosts at work at once
+    #[arg(short, long, value_name = "N", value_parser = positive)]
+    pub forks: Option<usize>,
+    /// Change nothing, say what would change
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Show differences
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// Set variables: k=v, JSON or YAML, @FILE (may be repeated)
+    #[arg(short, long, value_name = "VARS", allow_hyphen_values = true)]
+    pub extra_vars: Vec<String>,
+    /// Time limit for one task on one host, connecting not included
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub task_timeout: Option<Duration>,
+    /// Time limit for the whole run
+    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    pub max_time: Option<Duration>,
+    /// Where the retry file goes
+    #[arg(long, value_name = "PATH")]
+    pub retry_file: Option<PathBuf>,
+    /// Write no retry file
+    #[arg(long, conflicts_with = "retry_file")]
+    pub no_retry_file: bool,
+    /// `linear`, `free` or `host_pinned`, when a play does not say
+    #[arg(long, value_name = "NAME")]
+    pub strategy: Option<String>,
+    /// Ask for the vault password
+    #[arg(short = 'J', long, visible_alias = "ask-vault-password")]
+    pub ask_vault_pass: bool,
+    /// Read the vault password from a file
+    #[arg(long, visible_alias = "vault-pass-file", value_name = "FILE")]
+    pub vault_password_file: Vec<PathBuf>,
+    /// Vault identity: [LABEL@]FILE or [LABEL@]prompt
+    #[arg(long, value_name = "ID")]
+    pub vault_id: Vec<String>,
+}
+
+/// What is shown.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// How results are shown [default: human on a terminal]
+    #[arg(long, value_name = "FORM")]
+    pub output: Option<OutputArg>,
+    /// Show more; -vvv shows connections
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Write the program's own log to a file
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<PathBuf>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `--output`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputArg {
+    /// Folded, for people
+    Human,
+    /// As ansible-playbook prints
+    Ansible,
+    /// One JSON event a line
+    Json,
+    /// One row per host and task
+    Csv,
+    /// One line per result
+    Oneline,
+}
+
+/// Everything that every command which contacts hosts takes.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Common {
+    /// Which hosts.
+    #[command(flatten)]
+    pub hosts: HostArgs,
+    /// How to connect.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// As whom.
+    #[command(flatten)]
+    pub elevate: BecomeArgs,
+    /// How the run goes.
+    #[command(flatten)]
+    pub run: RunFlags,
+    /// What is shown.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// What of a playbook runs.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Playbook")]
+pub struct PlaybookFlags {
+    /// Only tasks with these tags
+    #[arg(short, long, value_name = "TAGS", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// No tasks with these tags
+    #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+    pub skip_tags: Vec<String>,
+    /// Begin at the task of this name
+    #[arg(long, value_name = "NAME")]
+    pub start_at_task: Option<String>,
+    /// Run notified handlers also on hosts that failed
+    #[arg(long)]
+    pub force_handlers: bool,
+    /// Forget facts of former runs (there is no fact cache: accepted for Ansible's sake)
+    #[arg(long)]
+    pub flush_cache: bool,
+    /// Ask before each task
+    #[arg(long)]
+    pub step: bool,
+    /// List the tasks, and stop
+    #[arg(long)]
+    pub list_tasks: bool,
+    /// List the tags, and stop
+    #[arg(long)]
+    pub list_tags: bool,
+    /// Check the files, and stop
+    #[arg(long)]
+    pub syntax_check: bool,
+}
+
+/// `batchssh run`.
+#[derive(Clone, Debug, Args)]
+pub struct RunArgs {
+    /// Playbooks, run one after the other
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
+    /// What of them runs.
+    #[command(flatten)]
+    pub playbook: PlaybookFlags,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `batchssh exec`.
+#[derive(Clone, Debug, Args)]
+pub struct ExecArgs {
+    /// Hosts of the inventory [default: all]
+    #[arg(value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// Module to run instead of a command
+    #[arg(short, long, value_name = "NAME")]
+    pub module_name: Option<String>,
+    /// Its arguments: `k=v …`, or a mapping in JSON or YAML
+    #[arg(short, long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub args: Option<String>,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+    /// Shell command: the words are joined with blanks, as ssh does
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `batchssh put`.
+#[derive(Clone, Debug, Args)]
+pub struct PutArgs {
+    /// Files and directories, then the place on the hosts. DEST names the copy itself; with a trailing `/`, or with
+    /// several sources, it is the directory to put them into
+    #[arg(required = true, num_args = 2.., value_names = ["SRC", "DEST"])]
+    pub paths: Vec<OsString>,
+    /// Keep modification times
+    #[arg(long)]
+    pub preserve_times: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `batchssh get`.
+#[derive(Clone, Debug, Args)]
+pub struct GetArgs {
+    /// File or directory on the hosts
+    pub src: OsString,
+    /// Local directory; the copy is DEST/<host>/<last part of SRC>
+    pub dest: PathBuf,
+    /// Keep modification times
+    #[arg(long)]
+    pub preserve_times: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `batchssh ping`.
+#[derive(Clone, Debug, Args)]
+pub struct PingArgs {
+    /// Pattern of the inventory, or addresses without one: `10.0.0.0/24`, `10.0.0.[1:20]`, `host:2222`
+    #[arg(value_name = "TARGET")]
+    pub targets: Vec<String>,
+    /// Stop after TCP: no SSH is spoken
+    #[arg(long)]
+    pub tcp: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `batchssh audit`.
+#[derive(Clone, Debug, Args)]
+pub struct AuditArgs {
+    /// What to look at: `disks`
+    #[arg(value_name = "NAME", required_unless_present = "command")]
+    pub name: Option<String>,
+    /// Write one row a host as CSV to this file (`-`: standard output)
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+    /// A command that only looks
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
+}
+
+/// `batchssh retry`.
+#[derive(Clone, Debug, Args)]
+pub struct RetryArgs {
+    /// Which run; its id or the begin of it [default: the last one]
+    pub run: Option<String>,
+    /// Only show the command line
+    #[arg(long)]
+    pub show: bool,
+}
+
+/// `batchssh plan`.
+#[derive(Clone, Debug, Args)]
+pub struct PlanArgs {
+    /// Playbooks
+    #[arg(required = true, value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
+    /// What of them would run.
+    #[command(flatten)]
+    pub playbook: PlaybookFlags,
+    /// Show every setting with its value and where it comes from
+    #[arg(long)]
+    pub show_settings: bool,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `batchssh inventory`.
+#[derive(Clone, Debug, Args)]
+pub struct InventoryArgs {
+    /// Pattern of hosts, or the group to begin the graph at
+    #[arg(value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// Everything as JSON
+    #[arg(long)]
+    pub list: bool,
+    /// The groups as a tree
+    #[arg(long)]
+    pub graph: bool,
+    /// One host's variables as JSON
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// With variables in the graph
+    #[arg(long)]
+    pub vars: bool,
+    /// Variables beside this playbook folder count, too
+    #[arg(long, value_name = "DIR")]
+    pub playbook_dir: Option<PathBuf>,
+    /// The rest.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// `batchssh doc`.
+#[derive(Clone, Debug, Args)]
+pub struct DocArgs {
+    /// Module to describe [default: list them]
+    pub module: Option<String>,
+}
+
+/// `batchssh completions`.
+#[derive(Clone, Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `batchssh demo`.
+#[derive(Clone, Debug, Args)]
+pub struct DemoArgs {
+    /// How many hosts
+    #[arg(long, value_name = "N", default_value_t = 14)]
+    pub hosts: usize,
+    /// Keep the fleet until Enter is pressed
+    #[arg(long)]
+    pub keep: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text)?;
+    if time.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(time) }
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(n) => Ok(n),
+        Err(_) => Err("not a whole number".to_owned()),
+    }
+}
