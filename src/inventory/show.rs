@@ -1,0 +1,1 @@
+//! What `batchssh inventory` prints: the same as `ansible-inventory`.

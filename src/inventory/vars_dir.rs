@@ -1,0 +1,209 @@
+//! `group_vars/` and `host_vars/` of one folder: for each name a file, or a folder of files.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Decrypt;
+use super::build::check_variable;
+use super::read::{json_node, read_file};
+use crate::source::{Diagnostic, SourceFile, Span};
+use crate::vars::{Var, VarMap};
+use crate::yaml::{Kind, Node, parse};
+
+/// How files of variables end. The first that exists is taken.
+const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
+/// How deep folders of files may be nested.
+const DEEPEST: u32 = 16;
+
+/// Whose variables are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    /// `group_vars/`.
+    Group,
+    /// `host_vars/`.
+    Host,
+}
+
+/// Both folders below one folder. Files are read when they are asked for, once.
+#[derive(Debug)]
+pub(super) struct VarsDir {
+    groups: Folder,
+    hosts: Folder,
+}
+
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    /// What is in it, so that no host costs a look at the disk.
+    names: HashSet<OsString>,
+    read: Mutex<HashMap<String, Arc<VarMap>>>,
+}
+
+impl VarsDir {
+    /// Lists both folders. Neither needs to exist.
+    pub(super) fn open(dir: &Path) -> Result<Self, Diagnostic> {
+        Ok(Self {
+            groups: Folder::open(dir.join("group_vars"))?,
+            hosts: Folder::open(dir.join("host_vars"))?,
+        })
+    }
+
+    /// The variables of a group or host. `None`: there is no file.
+    pub(super) fn vars(&self, of: Of, name: &str, decrypt: Option<&Decrypt>) -> Result<Option<Arc<VarMap>>, Diagnostic> {
+        match of {
+            Of::Group => self.groups.vars(name, decrypt),
+            Of::Host => self.hosts.vars(name, decrypt),
+        }
+    }
+
+    /// True when there is no file at all.
+    pub(super) fn is_empty(&self, of: Of) -> bool {
+        match of {
+            Of::Group => self.groups.names.is_empty(),
+            Of::Host => self.hosts.names.is_empty(),
+        }
+    }
+}
+
+impl Folder {
+    fn open(path: PathBuf) -> Result<Self, Diagnostic> {
+        let names = match std::fs::read_dir(&path) {
+            Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect(),
+            // Not there, or no folder: nothing is said.
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+                Ok(HashSet::new())
+            }
+            Err(e) => Err(e),
+        };
+        let names = names
+            .map_err(|e| Diagnostic::new(format!("cannot read the folder `{}`: {e}", path.display())))?;
+        Ok(Self {
+            path,
+            names,
+            read: Mutex::default(),
+        })
+    }
+
+    fn vars(&self, name: &str, decrypt: Option<&Decrypt>) -> Result<Option<Arc<VarMap>>, Diagnostic> {
+        // Names of groups that a run makes are not checked by a reader.
+        if self.names.is_empty() || name.contains('/') || matches!(name, "" | "." | "..") {
+            return Ok(None);
+        }
+        let known = |ending: &&&str| self.names.contains(&OsString::from(format!("{name}{ending}")));
+        let Some(ending) = ENDINGS.iter().find(known) else {
+            return Ok(None);
+        };
+        let held = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        if let Some(vars) = held {
+            return Ok(Some(vars));
+        }
+        let mut vars = VarMap::new();
+        let path = self.path.join(format!("{name}{ending}"));
+        for file in files(&path, 0)? {
+            read_vars(&file, decrypt, &mut vars)?;
+        }
+        let vars = Arc::new(vars);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(name.to_owned(), vars.clone());
+        Ok(Some(vars))
+    }
+}
+
+/// The file itself, or every file of a folder and its folders, in the order of their names.
+fn files(path: &Path, depth: u32) -> Result<Vec<PathBuf>, Diagnostic> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    if depth > DEEPEST {
+        let message = format!("`{}`: folders are nested deeper than {DEEPEST}", path.display());
+        return Err(Diagnostic::new(message).help("look for a symbolic link that leads back"));
+    }
+    let cannot = |e| Diagnostic::new(format!("cannot read the folder `{}`: {e}", path.display()));
+    let mut entries = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(cannot)? {
+        entries.push(entry.map_err(cannot)?.path());
+    }
+    entries.sort();
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        if name.starts_with('.') || name.ends_with('~') {
+            continue;
+        }
+        let ending = entry.extension().map(|e| e.to_string_lossy().into_owned());
+        if entry.is_dir() {
+            if ending.is_none() {
+                found.extend(files(&entry, depth + 1)?);
+            }
+        } else if matches!(ending.as_deref(), None | Some("yml" | "yaml" | "json")) {
+            found.push(entry);
+        }
+    }
+    Ok(found)
+}
+
+/// Adds the variables of one file; what it says again wins whole.
+fn read_vars(path: &Path, decrypt: Option<&Decrypt>, vars: &mut VarMap) -> Result<(), Diagnostic> {
+    let file = read_file(path)?;
+    let root = if file.text.starts_with("$ANSIBLE_VAULT") {
+        open_vault(&file, decrypt)?
+    } else if path.extension().is_some_and(|ending| ending == "json") {
+        json_node(&file)?
+    } else {
+        parse(&file)?
+    };
+    let entries = match root.kind {
+        Kind::Map(entries) => entries,
+        Kind::Null => return Ok(()),
+        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Text(_) | Kind::List(_) => {
+            return Err(root.error(format!("a file of variables is a mapping, not {}", root.kind_name())));
+        }
+    };
+    for (key, value) in entries {
+        let Some(name) = key.as_str() else {
+            return Err(key.error(format!("the name of a variable is text, not {}", key.kind_name())));
+        };
+        let at = value.span.clone();
+        let value = Var::Source(Arc::new(value));
+        check_variable(name, &value, &at)?;
+        vars.insert(name.to_owned(), value);
+    }
+    Ok(())
+}
+
+/// Opens a file that is encrypted whole. Its plain text is not kept for messages to quote.
+fn open_vault(file: &Arc<SourceFile>, decrypt: Option<&Decrypt>) -> Result<Node, Diagnostic> {
+    let at = Span::new(file, 1, 1);
+    let Some(Decrypt(decrypt)) = decrypt else {
+        return Err(Diagnostic::new("the file is encrypted, and there is no vault password")
+            .at(at)
+            .help("give one with `--vault-password-file` or `--ask-vault-pass`"));
+    };
+    let text = decrypt(&file.path, &file.text).map_err(|why| Diagnostic::new(why).at(at.clone()))?;
+    let hidden = SourceFile::new(file.path.clone(), "");
+    // A message of the parser may hold a piece of the text, so only its place is told.
+    let root = parse(&SourceFile::new(file.path.clone(), text)).map_err(|error| {
+        let place = error.at.map_or(at.clone(), |span| Span::new(&hidden, span.line, span.column));
+        Diagnostic::new("invalid YAML in the encrypted file").at(place)
+    })?;
+    Ok(move_to(root, &hidden))
+}
+
+fn move_to(node: Node, file: &Arc<SourceFile>) -> Node {
+    let kind = match node.kind {
+        Kind::List(items) => Kind::List(items.into_iter().map(|item| move_to(item, file)).collect()),
+        Kind::Map(entries) => Kind::Map(
+            entries
+                .into_iter()
+                .map(|(key, value)| (move_to(key, file), move_to(value, file)))
+                .collect(),
+        ),
+        other => other,
+    };
+    Node {
+        span: Span::new(file, node.span.line, node.span.column),
+        kind,
+    }
+}
