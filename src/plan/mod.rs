@@ -2,19 +2,39 @@
 //! merged into their tasks, names and literal values of module arguments are checked. Values with templates wait until
 //! their task is reached. Nothing here contacts a host.
 
+mod actions;
+mod check;
+mod compile;
+mod cycle;
+mod files;
+mod include;
+mod keywords;
+mod roles;
+pub mod show;
+mod tags;
+mod tasks;
+mod variables;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::modules::Spec;
-use crate::source::Span;
+use crate::source::{Diagnostic, Span};
 use crate::vars::VarMap;
 use crate::yaml::Node;
+
+pub use compile::{CompileOptions, Open, compile};
+pub use include::{IncludedRole, RoleRequest, include_role, include_tasks};
+pub use tags::selected;
+pub use variables::{read_vars_file, to_vars};
 
 /// Everything that is to run.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The plays of all playbooks, in order.
     pub plays: Vec<Arc<Play>>,
+    /// What is odd but can run: modules that are not built, wrong arguments that a `rescue` waits for.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// One play.
@@ -26,7 +46,9 @@ pub struct Play {
     pub hosts: Node,
     /// Where it stands.
     pub at: Span,
-    /// Folder of its playbook.
+    /// The playbook of the command line that it belongs to, as named there; several plays share it.
+    pub playbook: PathBuf,
+    /// Folder of the file it stands in, absolute.
     pub playbook_dir: PathBuf,
     /// `vars`.
     pub vars: Arc<VarMap>,
@@ -95,6 +117,9 @@ pub struct Role {
     pub params: Arc<VarMap>,
     /// The roles it depends on, whose defaults and variables it sees, too.
     pub parents: Vec<Arc<Role>>,
+    /// Equal for uses of the same role with the same parameters. Unless `allow_duplicates`, a use is passed over on a
+    /// host where a task of another use with this key has run. (Uses that are sure to be repeated are not in the plan.)
+    pub key: Arc<str>,
     /// It may run more than once (`allow_duplicates`).
     pub allow_duplicates: bool,
 }
@@ -116,6 +141,8 @@ pub struct Task {
     pub repeat: Option<Loop>,
     /// `until`, `retries`, `delay`.
     pub until: Option<Until>,
+    /// `async`, `poll`.
+    pub detach: Option<Detach>,
     /// `register`.
     pub register: Option<String>,
     /// `changed_when`: all must be true.
@@ -132,6 +159,10 @@ pub struct Task {
     pub include_vars: Vec<Arc<VarMap>>,
     /// Folders to search relative files in, the first one first.
     pub search: Vec<PathBuf>,
+    /// Put in by the program and not shown: the `flush_handlers` between the sections of a play.
+    pub implicit: bool,
+    /// How many dynamic includes it stands in.
+    pub depth: u16,
 }
 
 /// What a task does.
@@ -148,14 +179,14 @@ pub enum Action {
     IncludeTasks {
         /// The file, maybe a template.
         file: Node,
-        /// `apply`: keywords for the included tasks.
+        /// `apply`, under the keywords of what is around the include: what the included tasks inherit.
         apply: Box<Keywords>,
     },
     /// `include_role`.
     IncludeRole {
         /// The arguments: `name`, `tasks_from`, `vars_from`, `defaults_from`, `handlers_from`, `apply`, `public`.
         args: Node,
-        /// `apply`: keywords for the included tasks.
+        /// The same for the tasks of the role.
         apply: Box<Keywords>,
     },
     /// `meta`.
@@ -165,10 +196,20 @@ pub enum Action {
         /// The arguments.
         args: Node,
     },
+    /// What the engine does itself, because it is about the run and not about a host: `add_host`, `async_status`,
+    /// `group_by`, `pause`.
+    Engine {
+        /// Its short name.
+        name: &'static str,
+        /// The arguments as written, a mapping.
+        args: Node,
+    },
     /// A module of Ansible's that is not built: an error only when it is reached.
     Missing {
         /// Its name as written.
         name: String,
+        /// The arguments as written, a mapping.
+        args: Node,
     },
 }
 
@@ -221,7 +262,7 @@ pub struct Loop {
 /// `until`, `retries`, `delay`.
 #[derive(Debug)]
 pub struct Until {
-    /// All must be true.
+    /// All must be true. None: until it does not fail.
     pub conditions: Vec<Node>,
     /// Further tries; default 3.
     pub retries: Option<Node>,
@@ -229,7 +270,17 @@ pub struct Until {
     pub delay: Option<Node>,
 }
 
-/// Keywords that plays, blocks and tasks share. Inner ones win, except those that add up: `when`, `tags`, `vars`, `environment`.
+/// `async`, `poll`.
+#[derive(Debug)]
+pub struct Detach {
+    /// Seconds the task may take.
+    pub seconds: Node,
+    /// Seconds between looks; zero: do not wait.
+    pub poll: Option<Node>,
+}
+
+/// Keywords that plays, blocks and tasks share. Inner ones win, except those that add up: `when`, `tags`, `vars`,
+/// `environment`, `module_defaults`.
 #[derive(Clone, Debug, Default)]
 pub struct Keywords {
     /// `when`: all must be true, the outermost first.
