@@ -5,9 +5,13 @@ use std::io;
 use crate::event::Event;
 
 pub mod ansible;
+pub mod csv;
 pub mod delivery;
 pub mod journal;
 pub mod jsonl;
+pub mod lines;
+pub mod oneline;
+pub mod retry_file;
 pub mod terminal;
 
 mod diff;
