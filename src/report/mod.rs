@@ -11,6 +11,7 @@ pub mod journal;
 pub mod jsonl;
 pub mod lines;
 pub mod oneline;
+pub mod progress;
 pub mod retry_file;
 pub mod terminal;
 
