@@ -7,6 +7,7 @@ use crate::event::Event;
 pub mod ansible;
 pub mod csv;
 pub mod delivery;
+pub mod human;
 pub mod journal;
 pub mod jsonl;
 pub mod lines;

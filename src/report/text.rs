@@ -125,6 +125,25 @@ pub(crate) fn wrap(text: &str, most: usize) -> Vec<String> {
     out
 }
 
+/// The text cut anywhere into pieces of at most `most` columns; nothing is left out, blanks stay.
+pub(crate) fn cut(text: &str, most: usize) -> Vec<String> {
+    let most = most.max(1);
+    let mut out = vec![String::new()];
+    let mut used = 0;
+    for c in text.chars() {
+        let w = c.width().unwrap_or(0);
+        if used + w > most && used > 0 {
+            out.push(String::new());
+            used = 0;
+        }
+        if let Some(last) = out.last_mut() {
+            last.push(c);
+        }
+        used += w;
+    }
+    out
+}
+
 /// A number with its thousands set apart: `7 000`.
 pub(crate) fn count(number: usize) -> String {
     let digits = number.to_string();
