@@ -195,14 +195,14 @@ pub struct TaskReport {
     /// A `rescue` section takes over from here: counted as rescued, not as failed.
     #[serde(default, skip_serializing_if = "is_false")]
     pub rescued: bool,
-    /// Exit code of the command, if it had one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// Exit code of the command, if it had one. Always written, as are the next two and `msg`: readers rely on them.
+    #[serde(default)]
     pub rc: Option<i64>,
     /// Standard output; lossy UTF-8 when `stdout_b64` is there too.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub stdout: String,
     /// Standard error.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub stderr: String,
     /// The bytes of `stdout` when they are not UTF-8, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -211,7 +211,7 @@ pub struct TaskReport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stderr_b64: Option<String>,
     /// The message: never empty for a result that is not good.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     pub msg: String,
     /// How long it took.
     pub seconds: f64,

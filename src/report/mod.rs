@@ -4,10 +4,37 @@ use std::io;
 
 use crate::event::Event;
 
+pub mod ansible;
+pub mod csv;
+pub mod delivery;
+pub mod human;
+pub mod journal;
+pub mod jsonl;
+pub mod lines;
+pub mod oneline;
+pub mod progress;
+pub mod retry_file;
+pub mod terminal;
+
+mod diff;
+mod fold;
+mod json;
+mod minimal;
+mod text;
+mod words;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
 /// One output.
 pub trait Sink: Send {
     /// How errors call it: `the journal`, `standard output`.
     fn name(&self) -> &'static str;
+
+    /// Without this output the run must not go on: nothing new is started when it breaks.
+    fn is_essential(&self) -> bool {
+        false
+    }
 
     /// Takes one event.
     fn event(&mut self, event: &Event) -> io::Result<()>;

@@ -1,0 +1,226 @@
+//! The journal of a run: `runs/<run id>/journal.ndjson`. What anybody was shown is in it.
+//!
+//! One `write` an event, so that a kill at any moment tears at most the last line. `fsync` is for power cuts and is
+//! grouped: results that come within a fifth of a second share one.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{Sink, jsonl};
+use crate::event::{Event, EventKind};
+
+/// Results that come within this time share an `fsync`.
+const SYNC_EVERY: Duration = Duration::from_millis(200);
+/// Name of the journal in the run's directory.
+pub const FILE_NAME: &str = "journal.ndjson";
+
+/// A name for a new run, sortable by time and unique enough for two runs in one second: `20261121-045100-7f3a`.
+pub fn new_run_id() -> String {
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id()) & 0xffff;
+    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    format!("{time}-{random:04x}")
+}
+
+/// The sink that writes the journal.
+pub struct Journal {
+    file: File,
+    dir: PathBuf,
+    /// Length up to the last whole line.
+    whole: u64,
+    unsynced: bool,
+    synced: Instant,
+}
+
+impl Journal {
+    /// Makes the run's directory below `runs` (0700) and the journal in it (0600). A run is never written over.
+    pub fn create(runs: &Path, run: &str) -> io::Result<Self> {
+        let dir = runs.join(run);
+        DirBuilder::new().recursive(true).mode(0o700).create(runs)?;
+        DirBuilder::new().mode(0o700).create(&dir)?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(dir.join(FILE_NAME))?;
+        // The name of the file must survive a power cut as well.
+        File::open(&dir)?.sync_all()?;
+        Ok(Self {
+            file,
+            dir,
+            whole: 0,
+            unsynced: false,
+            synced: Instant::now(),
+        })
+    }
+
+    /// The run's directory, for whatever else belongs to the run.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if std::mem::take(&mut self.unsynced) {
+            self.file.sync_data()?;
+            self.synced = Instant::now();
+        }
+        Ok(())
+    }
+
+    fn sync_when_due(&mut self) -> io::Result<()> {
+        if self.synced.elapsed() >= SYNC_EVERY {
+            self.sync()?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for Journal {
+    fn name(&self) -> &'static str {
+        "the journal"
+    }
+
+    fn is_essential(&self) -> bool {
+        true
+    }
+
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        let line = jsonl::line(event)?;
+        if let Err(error) = self.file.write_all(&line) {
+            // Half a line (the disk is full) would hide nothing, but a reader need not meet it.
+            let _ = self.file.set_len(self.whole);
+            return Err(error);
+        }
+        self.whole += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        self.unsynced = true;
+        match event.kind {
+            EventKind::RunStarted { .. } | EventKind::RunFinished { .. } | EventKind::RunCancelled { .. } => {
+                self.sync()
+            }
+            EventKind::TaskResult(_) | EventKind::HostDone { .. } => self.sync_when_due(),
+            _ => Ok(()),
+        }
+    }
+
+    fn tick(&mut self) -> io::Result<()> {
+        self.sync_when_due()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.sync()
+    }
+}
+
+/// Reads a journal, event by event. A torn last line (the program was killed) is the end of it; a broken line with
+/// others after it is an error that names the line.
+pub fn read(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Event>> + use<>> {
+    let mut reader = BufReader::new(File::open(path)?);
+    let shown = path.display().to_string();
+    let mut number = 0u64;
+    let mut over = false;
+    Ok(std::iter::from_fn(move || {
+        if over {
+            return None;
+        }
+        let mut line = Vec::new();
+        number += 1;
+        match reader.read_until(b'\n', &mut line) {
+            Err(error) => {
+                over = true;
+                Some(Err(error))
+            }
+            Ok(_) if line.last() != Some(&b'\n') => {
+                over = true;
+                None
+            }
+            Ok(_) => Some(serde_json::from_slice(&line).map_err(|error| {
+                over = true;
+                let text = format!("{shown}:{number}: not a line of a journal: {error}");
+                io::Error::new(io::ErrorKind::InvalidData, text)
+            })),
+        }
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::event::Status;
+    use crate::report::testing::{command, feed, finished, result, started};
+
+    fn write(runs: &Path) -> PathBuf {
+        let mut journal = Journal::create(runs, "r1").unwrap();
+        let events = [
+            started("site.yml", &["a"], false),
+            result(command("a", Status::Ok, 0, "x\n\u{1b}", "")),
+            finished(),
+        ];
+        feed(&mut journal, events);
+        journal.dir().join(FILE_NAME)
+    }
+
+    #[test]
+    fn a_journal_is_private_and_reads_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(&dir.path().join("state/runs"));
+        let mode = |p: &Path| p.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        assert_eq!(mode(&dir.path().join("state")), 0o700);
+        let seqs: Vec<u64> = read(&path).unwrap().map(|e| e.unwrap().seq).collect();
+        assert_eq!(seqs, [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_run_is_never_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        write(dir.path());
+        let error = Journal::create(dir.path(), "r1").err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_journal_cut_anywhere_gives_its_whole_lines() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = write(dir.path());
+        let bytes = std::fs::read(&path).unwrap();
+        for cut in 0..=bytes.len() {
+            std::fs::write(&path, &bytes[..cut]).unwrap();
+            let whole = bytes[..cut].iter().filter(|b| **b == b'\n').count();
+            let events: Vec<_> = read(&path).unwrap().collect::<Result<_, _>>().unwrap();
+            assert_eq!(events.len(), whole);
+        }
+    }
+
+    #[test]
+    fn a_broken_line_in_the_middle_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("j");
+        std::fs::write(&path, "{}\n{}\n").unwrap();
+        let error = read(&path).unwrap().next().unwrap().unwrap_err().to_string();
+        assert!(error.contains("j:1: not a line of a journal"), "{error}");
+    }
+
+    #[test]
+    fn a_full_disk_is_an_error_of_the_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(dir.path(), "r1").unwrap();
+        journal.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let event = Event {
+            kind: finished(),
+            seq: 1,
+            time: String::new(),
+        };
+        assert_eq!(journal.event(&event).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn run_ids_sort_by_time() {
+        let id = new_run_id();
+        let parts: Vec<_> = id.split('-').map(str::len).collect();
+        assert_eq!(parts, [8, 6, 4]);
+    }
+}
