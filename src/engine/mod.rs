@@ -1,0 +1,3 @@
+//! Runs plans: hosts, tasks, transfers.
+
+pub mod transfer;
