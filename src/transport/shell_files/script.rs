@@ -112,8 +112,10 @@ impl<'a, 'p> UploadScript<'a, 'p> {
         text.extend_from_slice(b"\nreason=$({ { :");
         for piece in content.chunks(PIECE) {
             text.extend_from_slice(b" && printf '");
-            for byte in piece {
+            for (i, byte) in piece.iter().enumerate() {
                 match byte {
+                    // At the start it would begin an option.
+                    b'-' if i == 0 => text.extend_from_slice(b"\\055"),
                     b'%' => text.extend_from_slice(b"%%"),
                     b' '..=b'~' if !matches!(byte, b'\'' | b'\\') => text.push(*byte),
                     b'\n' => text.push(b'\n'),
