@@ -58,7 +58,17 @@ attributes() {
 # replace FROM TO: a directory is never replaced, and nothing is moved into one.
 replace() {
     if [ -L "$2" ] && [ -d "$2" ]; then
-        mv -f -T "$1" "$2"
+        why=$(mv -f -T "$1" "$2" 2>&1) && return 0
+        case $why in
+        *'is a directory'* | *nvalid\ option* | *nrecognized\ option*)
+            # The mv of busybox cannot do it in one step.
+            rm -f "$2" && mv -f "$1" "$2"
+            ;;
+        *)
+            echo "$why"
+            return 1
+            ;;
+        esac
     elif [ -d "$2" ]; then
         echo "it is a directory"
         return 1

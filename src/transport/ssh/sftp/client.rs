@@ -108,6 +108,12 @@ impl SftpClient {
         self.extensions
     }
 
+    /// As if the server had none.
+    #[cfg(test)]
+    pub(super) fn forget_extensions(&mut self) {
+        self.extensions = Extensions::default();
+    }
+
     /// False once the channel cannot be used any more: a new one must be opened.
     pub fn is_usable(&self) -> bool {
         self.broken.is_none() && !self.ended
