@@ -16,6 +16,7 @@ pub mod shared;
 mod steps;
 pub mod take;
 mod task;
+pub mod transfer;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

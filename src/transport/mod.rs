@@ -241,7 +241,12 @@ pub trait Session: Send {
     ) -> Result<ExitStatus, SessionError>;
 
     /// The host's files: by SFTP, or by `sh` where there is no SFTP server or `elevate` is given.
-    fn files(&mut self, elevate: Option<&Become>, deadline: &Deadline) -> Result<&mut dyn files::Files, SessionError>;
+    /// A value for one piece of work: the fallback borrows the session to run its commands.
+    fn files<'s>(
+        &'s mut self,
+        elevate: Option<&Become>,
+        deadline: &Deadline,
+    ) -> Result<Box<dyn files::Files + 's>, SessionError>;
 
     /// What is known about the connection.
     fn info(&self) -> &ConnectionInfo;
@@ -271,4 +276,10 @@ pub struct Pumped {
 
 pub mod files;
 pub mod local;
+pub mod local_file;
+pub mod manifest;
+pub mod shell_files;
 pub mod ssh;
+
+#[cfg(test)]
+pub(crate) mod testing;
