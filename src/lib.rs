@@ -15,3 +15,5 @@ pub mod shell;
 pub mod transport;
 
 pub mod report;
+
+pub mod cli;
