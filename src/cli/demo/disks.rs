@@ -57,35 +57,83 @@ fn table(machine: usize, system: SystemDisk) -> String {
         if index != system.index() {
             row(
                 &mut out,
-                [&disk, &disk, "", &format!("8:{minor}"), &DATA_BYTES.to_string(), "disk", "1"],
+                [
+                    &disk,
+                    &disk,
+                    "",
+                    &format!("8:{minor}"),
+                    &DATA_BYTES.to_string(),
+                    "disk",
+                    "1",
+                ],
                 ["", "", "", "ST4000NM0035-1V4", &format!("ZC1{machine:02}{index:02}K")],
             );
             continue;
         }
         row(
             &mut out,
-            [&disk, &disk, "", &format!("8:{minor}"), &SYSTEM_BYTES.to_string(), "disk", "0"],
+            [
+                &disk,
+                &disk,
+                "",
+                &format!("8:{minor}"),
+                &SYSTEM_BYTES.to_string(),
+                "disk",
+                "0",
+            ],
             ["", "", "", "INTEL SSDSC2KB48", &format!("PHYF{machine:02}480")],
         );
         let (boot, volumes) = (format!("{disk}1"), format!("{disk}2"));
         row(
             &mut out,
-            [&boot, &boot, &disk, &format!("8:{}", minor + 1), &BOOT_BYTES.to_string(), "part", "0"],
+            [
+                &boot,
+                &boot,
+                &disk,
+                &format!("8:{}", minor + 1),
+                &BOOT_BYTES.to_string(),
+                "part",
+                "0",
+            ],
             ["/boot", "xfs", &uuid(machine, 1), "", ""],
         );
         row(
             &mut out,
-            [&volumes, &volumes, &disk, &format!("8:{}", minor + 2), &VOLUMES_BYTES.to_string(), "part", "0"],
+            [
+                &volumes,
+                &volumes,
+                &disk,
+                &format!("8:{}", minor + 2),
+                &VOLUMES_BYTES.to_string(),
+                "part",
+                "0",
+            ],
             ["", "LVM2_member", &uuid(machine, 2), "", ""],
         );
         row(
             &mut out,
-            ["rhel-root", "dm-0", &volumes, "253:0", &ROOT_BYTES.to_string(), "lvm", "0"],
+            [
+                "rhel-root",
+                "dm-0",
+                &volumes,
+                "253:0",
+                &ROOT_BYTES.to_string(),
+                "lvm",
+                "0",
+            ],
             ["/", "xfs", &uuid(machine, 3), "", ""],
         );
         row(
             &mut out,
-            ["rhel-swap", "dm-1", &volumes, "253:1", &SWAP_BYTES.to_string(), "lvm", "0"],
+            [
+                "rhel-swap",
+                "dm-1",
+                &volumes,
+                "253:1",
+                &SWAP_BYTES.to_string(),
+                "lvm",
+                "0",
+            ],
             ["[SWAP]", "swap", &uuid(machine, 4), "", ""],
         );
     }
@@ -111,7 +159,11 @@ mod tests {
         for file in commands(7, system) {
             std::fs::write(dir.path().join(&file.name), &file.text).unwrap();
         }
-        let out = Command::new("sh").arg(dir.path().join("lsblk")).args(args).output().unwrap();
+        let out = Command::new("sh")
+            .arg(dir.path().join("lsblk"))
+            .args(args)
+            .output()
+            .unwrap();
         let text = String::from_utf8([out.stdout, out.stderr].concat()).unwrap();
         (out.status.code(), text)
     }
@@ -122,10 +174,22 @@ mod tests {
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(code, Some(0));
         assert_eq!(lines.len(), 17);
-        assert_eq!(lines[0], r#"NAME="sda" SIZE="480103981056" TYPE="disk" ROTA="0" MOUNTPOINT="""#);
-        assert_eq!(lines[1], r#"NAME="sda1" SIZE="1073741824" TYPE="part" ROTA="0" MOUNTPOINT="/boot""#);
-        assert_eq!(lines[3], r#"NAME="rhel-root" SIZE="461708984320" TYPE="lvm" ROTA="0" MOUNTPOINT="/""#);
-        assert_eq!(lines[16], r#"NAME="sdm" SIZE="4000787030016" TYPE="disk" ROTA="1" MOUNTPOINT="""#);
+        assert_eq!(
+            lines[0],
+            r#"NAME="sda" SIZE="480103981056" TYPE="disk" ROTA="0" MOUNTPOINT="""#
+        );
+        assert_eq!(
+            lines[1],
+            r#"NAME="sda1" SIZE="1073741824" TYPE="part" ROTA="0" MOUNTPOINT="/boot""#
+        );
+        assert_eq!(
+            lines[3],
+            r#"NAME="rhel-root" SIZE="461708984320" TYPE="lvm" ROTA="0" MOUNTPOINT="/""#
+        );
+        assert_eq!(
+            lines[16],
+            r#"NAME="sdm" SIZE="4000787030016" TYPE="disk" ROTA="1" MOUNTPOINT="""#
+        );
     }
 
     #[test]

@@ -521,7 +521,9 @@ impl Fleet {
 
     fn tell_guard(&mut self, line: &str) -> Result<(), FleetError> {
         match self.guard.stdin.as_mut() {
-            Some(pipe) => pipe.write_all(line.as_bytes()).map_err(io("tell the guard of the fleet")),
+            Some(pipe) => pipe
+                .write_all(line.as_bytes())
+                .map_err(io("tell the guard of the fleet")),
             None => Ok(()),
         }
     }
@@ -603,11 +605,19 @@ fn find_sshd() -> Result<PathBuf, FleetError> {
     if found.is_absolute() {
         return Ok(found);
     }
-    SSHD_PATHS.iter().map(PathBuf::from).find(|path| path.exists()).ok_or(missing)
+    SSHD_PATHS
+        .iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+        .ok_or(missing)
 }
 
 fn login_name() -> Result<String, FleetError> {
-    let out = Command::new("id").arg("-un").stdin(Stdio::null()).output().map_err(io("run id"))?;
+    let out = Command::new("id")
+        .arg("-un")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(io("run id"))?;
     let name = String::from_utf8_lossy(&out.stdout).trim().to_owned();
     if !out.status.success() || name.is_empty() {
         return Err(FleetError::Host(
@@ -651,7 +661,8 @@ fn free_port(addresses: &[(Ipv4Addr, u16)]) -> Result<u16, FleetError> {
             .map_err(io("find a free port"))?
             .port();
         let free = |&(ip, offset): &(Ipv4Addr, u16)| {
-            port.checked_add(offset).is_some_and(|port| TcpListener::bind((ip, port)).is_ok())
+            port.checked_add(offset)
+                .is_some_and(|port| TcpListener::bind((ip, port)).is_ok())
         };
         if addresses.iter().all(free) {
             return Ok(port);

@@ -16,7 +16,16 @@ fn start(specs: &[HostSpec]) -> Fleet {
 fn ssh(fleet: &Fleet, name: &str, command: &str) -> Output {
     let host = fleet.host(name).unwrap();
     Command::new("ssh")
-        .args(["-F", "none", "-o", "BatchMode=yes", "-o", "IdentitiesOnly=yes", "-o", "ConnectTimeout=2"])
+        .args([
+            "-F",
+            "none",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "IdentitiesOnly=yes",
+            "-o",
+            "ConnectTimeout=2",
+        ])
         .args(["-o", "StrictHostKeyChecking=yes", "-o", "IdentityAgent=none"])
         .arg("-o")
         .arg(format!("UserKnownHostsFile={}", fleet.known_hosts_file().display()))
@@ -81,7 +90,10 @@ fn sftp_lands_in_the_same_home() {
 
 #[test]
 fn a_host_that_refuses_can_be_repaired() {
-    let mut fleet = start(&[HostSpec::new("good"), HostSpec::new("bad").behaving(Behaviour::RefusesLogin)]);
+    let mut fleet = start(&[
+        HostSpec::new("good"),
+        HostSpec::new("bad").behaving(Behaviour::RefusesLogin),
+    ]);
     let refused = ssh(&fleet, "bad", "true");
     assert_eq!(refused.status.code(), Some(255));
     assert!(String::from_utf8_lossy(&refused.stderr).contains("Permission denied"));
@@ -92,13 +104,20 @@ fn a_host_that_refuses_can_be_repaired() {
 
 #[test]
 fn a_silent_host_takes_the_connection_and_can_be_repaired() {
-    let mut fleet = start(&[HostSpec::new("good"), HostSpec::new("mute").behaving(Behaviour::NeverAnswers)]);
+    let mut fleet = start(&[
+        HostSpec::new("good"),
+        HostSpec::new("mute").behaving(Behaviour::NeverAnswers),
+    ]);
     let mute = fleet.host("mute").unwrap().address;
     assert!(TcpStream::connect(mute).is_ok());
     let begun = Instant::now();
     let out = ssh(&fleet, "mute", "true");
     assert_eq!(out.status.code(), Some(255));
-    assert!(begun.elapsed() >= Duration::from_secs(2), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "{}",
+        String::from_utf8_lossy(&out.stderr)
+    );
     fleet.repair("mute", &deadline()).unwrap();
     assert_eq!(ssh(&fleet, "mute", "exit 7").status.code(), Some(7));
 }
@@ -113,7 +132,10 @@ fn more_hosts_than_one_server_can_have() {
 
 #[test]
 fn nothing_is_left_when_it_is_dropped() {
-    let fleet = start(&[HostSpec::new("one"), HostSpec::new("mute").behaving(Behaviour::NeverAnswers)]);
+    let fleet = start(&[
+        HostSpec::new("one"),
+        HostSpec::new("mute").behaving(Behaviour::NeverAnswers),
+    ]);
     let dir = fleet.dir().to_owned();
     let addresses: Vec<_> = fleet.hosts().iter().map(|host| host.address).collect();
     drop(fleet);
