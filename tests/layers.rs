@@ -165,7 +165,7 @@ fn the_laws_fire() {
     );
     write(
         "shell/mod.rs",
-        "fn f() { let x = crate::transport::connect(); }\nuse super::report::Sink;\n",
+        "fn f() { let x = crate::transport::connect(); }\nuse crate::{\n    names::HostName,\n    report::{Sink, x},\n};\n",
     );
     write("attic/mod.rs", "");
     write(
@@ -186,6 +186,7 @@ fn the_laws_fire() {
             "report/console.rs:2: `report` may not import `engine`",
             "report/console.rs:3: `report` may not import `plan`",
             "shell/mod.rs:1: `shell` may not import `transport`",
+            "shell/mod.rs:2: `shell` may not import `report`",
         ]
     );
     let mut names: Vec<String> = files.iter().flat_map(misplaced).collect();
@@ -234,7 +235,7 @@ fn sources(root: &Path) -> Vec<Source> {
 
 /// The lines of code: no comments, and nothing from `#[cfg(test)] mod … {` on.
 fn code(text: &str) -> Vec<(usize, String)> {
-    let mut out = Vec::new();
+    let mut out: Vec<(usize, String)> = Vec::new();
     let mut test_only = false;
     for (number, line) in (1..).zip(text.lines()) {
         let line = line.trim();
@@ -242,11 +243,24 @@ fn code(text: &str) -> Vec<(usize, String)> {
             break;
         }
         test_only = line.starts_with("#[cfg(test)]") || (test_only && line.starts_with("#["));
-        if !line.starts_with("//") {
-            out.push((number, line.to_owned()));
+        if line.starts_with("//") {
+            continue;
+        }
+        // A `use` over several lines counts as one line, the first.
+        match out.last_mut() {
+            Some((_, open)) if is_open_use(open) => open.push_str(line),
+            _ => out.push((number, line.to_owned())),
         }
     }
     out
+}
+
+fn is_open_use(line: &str) -> bool {
+    let start = line
+        .strip_prefix("pub(crate) ")
+        .or(line.strip_prefix("pub "))
+        .unwrap_or(line);
+    start.starts_with("use ") && !line.contains(';')
 }
 
 /// The room that a file belongs to; `lib.rs` and `main.rs` stand outside.
