@@ -70,7 +70,7 @@ fn every_playbook_has_a_plan_that_names_its_hosts() {
         for inventory in WHOLE {
             let plan = stdout(&["plan", playbook.to_str().unwrap(), "-i", inventory]);
             assert!(
-                plan.contains("example.org") || plan.contains("stor") || plan.contains("web"),
+                plan.contains("example.org"),
                 "{plan}"
             );
         }
