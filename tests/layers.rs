@@ -2,6 +2,8 @@
 //!
 //! Test code is left out: `#[cfg(test)] mod tests` at the foot of a file, `tests.rs`, and folders called `tests`.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

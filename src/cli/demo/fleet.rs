@@ -188,6 +188,10 @@ pub struct Fleet {
 impl Fleet {
     /// Starts the hosts; every one listens when this returns.
     pub fn start(specs: &[HostSpec], deadline: &Deadline) -> Result<Self, FleetError> {
+        Self::start_at(specs, &addresses(specs.len()), deadline)
+    }
+
+    fn start_at(specs: &[HostSpec], addresses: &[(Ipv4Addr, u16)], deadline: &Deadline) -> Result<Self, FleetError> {
         check_names(specs)?;
         let sshd = find_sshd()?;
         let user = login_name()?;
@@ -206,10 +210,9 @@ impl Fleet {
             dir,
         };
         fleet.write_files(specs)?;
-        let addresses = addresses(specs.len());
         for _ in 0..PORT_TRIES {
             deadline.remaining()?;
-            match fleet.try_start(specs, &addresses, deadline) {
+            match fleet.try_start(specs, addresses, deadline) {
                 Err(FleetError::Server { reason }) if reason.contains("in use") => fleet.stop_servers(),
                 other => return other.map(|()| fleet),
             }
@@ -676,9 +679,9 @@ fn free_port(addresses: &[(Ipv4Addr, u16)]) -> Result<u16, FleetError> {
 /// A path as one word of sshd_config.
 fn conf_path(path: &Path) -> Result<String, FleetError> {
     let text = path.to_string_lossy();
-    if text.contains(['"', '\\', '\n', '%']) {
+    if text.contains(['"', '\'', '\\', '%']) || text.contains(char::is_whitespace) {
         return Err(FleetError::Host(format!(
-            "the temporary folder `{text}` has a character in its name that sshd does not take: set TMPDIR"
+            "the temporary folder `{text}` has white space, a quote, `\\` or `%` in its name, which sshd does not take: set TMPDIR"
         )));
     }
     Ok(format!("\"{text}\""))

@@ -131,6 +131,27 @@ fn more_hosts_than_one_server_can_have() {
 }
 
 #[test]
+fn where_only_one_address_is_loopback_every_host_has_a_port() {
+    let specs = [
+        HostSpec::new("one"),
+        HostSpec::new("two"),
+        HostSpec::new("mute").behaving(Behaviour::NeverAnswers),
+    ];
+    let addresses: Vec<_> = (0..3).map(|i| (Ipv4Addr::LOCALHOST, i)).collect();
+    let fleet = Fleet::start_at(&specs, &addresses, &deadline()).unwrap();
+    for name in ["one", "two"] {
+        assert_eq!(stdout(&ssh(&fleet, name, "basename \"$PWD\"")), format!("{name}\n"));
+    }
+    assert_eq!(
+        fleet
+            .inventory("all_of_them")
+            .matches("ansible_host=127.0.0.1 ")
+            .count(),
+        3
+    );
+}
+
+#[test]
 fn nothing_is_left_when_it_is_dropped() {
     let fleet = start(&[
         HostSpec::new("one"),
