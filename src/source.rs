@@ -218,6 +218,22 @@ impl fmt::Display for Diagnostics {
     }
 }
 
+impl From<Diagnostics> for Diagnostic {
+    /// The first mistake, where only one can be told.
+    fn from(diagnostics: Diagnostics) -> Self {
+        let more = diagnostics.0.len().saturating_sub(1);
+        let mut first = diagnostics
+            .0
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| Self::new("an unknown mistake"));
+        if more > 0 {
+            first.message += &format!(" (and {more} more mistakes)");
+        }
+        first
+    }
+}
+
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
         Self(vec![diagnostic])

@@ -31,29 +31,44 @@ impl Adhoc {
         let task = Task {
             name: None,
             role: None,
-            action: Action::Module { spec: self.spec, args: self.args },
+            action: Action::Module {
+                spec: self.spec,
+                args: self.args,
+            },
             action_name: self.spec.name.to_owned(),
             at: at.clone(),
             repeat: None,
             until: None,
+            detach: None,
             register: None,
-            changed_when: self.read_only.then(|| vec![Node { span: at.clone(), kind: Kind::Bool(false) }]),
+            changed_when: self.read_only.then(|| {
+                vec![Node {
+                    span: at.clone(),
+                    kind: Kind::Bool(false),
+                }]
+            }),
             failed_when: None,
             notify: Vec::new(),
             listen: Vec::new(),
             keywords: Keywords::default(),
             include_vars: Vec::new(),
             search: vec![dir.clone()],
+            implicit: false,
+            depth: 0,
         };
         let play = Play {
             name: Some(literal(self.origin, &at)),
             hosts: literal(&self.pattern, &at),
             at: at.clone(),
+            playbook: PathBuf::from(self.origin),
             playbook_dir: dir,
             vars: Arc::new(VarMap::new()),
             vars_files: Vec::new(),
             vars_prompt: Vec::new(),
-            gather_facts: Some(Node { span: at, kind: Kind::Bool(false) }),
+            gather_facts: Some(Node {
+                span: at,
+                kind: Kind::Bool(false),
+            }),
             serial: None,
             strategy: None,
             order: None,
@@ -64,7 +79,10 @@ impl Adhoc {
             handlers: Vec::new(),
             roles: Vec::new(),
         };
-        Plan { plays: vec![Arc::new(play)], ..Plan::default() }
+        Plan {
+            plays: vec![Arc::new(play)],
+            ..Plan::default()
+        }
     }
 }
 
@@ -75,12 +93,25 @@ pub fn typed(origin: &str, text: &str) -> Span {
 
 /// A text that is never a template.
 pub fn literal(text: &str, at: &Span) -> Node {
-    let text = Text { value: text.into(), use_as: TextUse::Literal, quoted: true };
-    Node { span: at.clone(), kind: Kind::Text(text) }
+    let text = Text {
+        value: text.into(),
+        use_as: TextUse::Literal,
+        quoted: true,
+    };
+    Node {
+        span: at.clone(),
+        kind: Kind::Text(text),
+    }
 }
 
 /// A mapping of literal values.
 pub fn mapping(entries: Vec<(&str, Node)>, at: &Span) -> Node {
-    let entries = entries.into_iter().map(|(key, value)| (literal(key, at), value)).collect();
-    Node { span: at.clone(), kind: Kind::Map(entries) }
+    let entries = entries
+        .into_iter()
+        .map(|(key, value)| (literal(key, at), value))
+        .collect();
+    Node {
+        span: at.clone(),
+        kind: Kind::Map(entries),
+    }
 }

@@ -81,7 +81,12 @@ pub struct ConnectArgs {
     #[arg(short = 'k', long)]
     pub ask_pass: bool,
     /// Read the login password from a file
-    #[arg(long, visible_alias = "conn-pass-file", value_name = "FILE", conflicts_with = "ask_pass")]
+    #[arg(
+        long,
+        visible_alias = "conn-pass-file",
+        value_name = "FILE",
+        conflicts_with = "ask_pass"
+    )]
     pub connection_password_file: Option<PathBuf>,
     /// Time limit for connecting, from name look-up to login, in seconds [default: 10]
     #[arg(short = 'T', long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
@@ -137,7 +142,12 @@ pub struct BecomeArgs {
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,
     /// Read that password from a file
-    #[arg(long, visible_alias = "become-pass-file", value_name = "FILE", conflicts_with = "ask_become_pass")]
+    #[arg(
+        long,
+        visible_alias = "become-pass-file",
+        value_name = "FILE",
+        conflicts_with = "ask_become_pass"
+    )]
     pub become_password_file: Option<PathBuf>,
 }
 
@@ -444,7 +454,11 @@ pub struct DemoArgs {
 
 fn duration(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
-    if time.is_zero() { Err("must be more than 0".to_owned()) } else { Ok(time) }
+    if time.is_zero() {
+        Err("must be more than 0".to_owned())
+    } else {
+        Ok(time)
+    }
 }
 
 fn positive(text: &str) -> Result<usize, String> {

@@ -31,7 +31,10 @@ impl SignalGuard {
                     _ => "SIGINT",
                 };
                 let number = u8::try_from(signal).unwrap_or(2);
-                if seen.compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+                if seen
+                    .compare_exchange(0, number, Ordering::SeqCst, Ordering::SeqCst)
+                    .is_ok()
+                {
                     told(name, false);
                     cancel.wind_down();
                 } else {
@@ -40,7 +43,11 @@ impl SignalGuard {
                 }
             }
         })?;
-        Ok(Self { handle, thread: Some(thread), first })
+        Ok(Self {
+            handle,
+            thread: Some(thread),
+            first,
+        })
     }
 
     /// The first signal that came, if any.

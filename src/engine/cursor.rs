@@ -16,6 +16,8 @@ pub struct Cursor {
     frames: Vec<Frame>,
     /// Handlers that were notified, by their number in the play.
     notified: BTreeSet<usize>,
+    /// Roles of which a task has run on this host.
+    ran_roles: Vec<Arc<Role>>,
     /// Roles ended early (`meta: end_role`).
     ended_roles: Vec<Arc<Role>>,
     /// The host failed and was not rescued; what is left on the stack is `always` and handlers.
@@ -86,6 +88,7 @@ impl Cursor {
         Self {
             frames,
             notified: BTreeSet::new(),
+            ran_roles: Vec::new(),
             ended_roles: Vec::new(),
             failed: false,
         }
@@ -216,6 +219,13 @@ impl Cursor {
         self.frames.clear();
     }
 
+    /// A task of this role has run: other uses of it with the same parameters are passed over.
+    pub fn role_ran(&mut self, role: &Arc<Role>) {
+        if !self.ran_roles.iter().any(|ran| Arc::ptr_eq(ran, role)) {
+            self.ran_roles.push(role.clone());
+        }
+    }
+
     /// No more tasks of this role for this host.
     pub fn end_role(&mut self, role: &Arc<Role>) {
         self.ended_roles.push(role.clone());
@@ -235,9 +245,10 @@ impl Cursor {
     }
 
     fn is_ended(&self, task: &Task) -> bool {
-        task.role
-            .as_ref()
-            .is_some_and(|role| self.ended_roles.iter().any(|ended| Arc::ptr_eq(ended, role)))
+        let Some(role) = &task.role else { return false };
+        let repeated = |ran: &Arc<Role>| ran.key == role.key && !Arc::ptr_eq(ran, role);
+        self.ended_roles.iter().any(|ended| Arc::ptr_eq(ended, role))
+            || !role.allow_duplicates && self.ran_roles.iter().any(repeated)
     }
 
     fn position(&self) -> Position {
@@ -306,6 +317,7 @@ mod tests {
             at: span,
             repeat: None,
             until: None,
+            detach: None,
             register: None,
             changed_when: None,
             failed_when: None,
@@ -314,6 +326,8 @@ mod tests {
             keywords: Keywords::default(),
             include_vars: Vec::new(),
             search: Vec::new(),
+            implicit: false,
+            depth: 0,
         }))
     }
 

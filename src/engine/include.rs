@@ -11,30 +11,26 @@ use crate::engine::play::PlayRun;
 use crate::engine::shared::Shared;
 use crate::engine::task::{Wish, Work, explain};
 use crate::names::HostName;
-use crate::plan::{Action, Entry, Task};
-use crate::source::Diagnostic;
+use crate::plan::{Action, Entry, RoleRequest, Task, include_role, include_tasks};
+use crate::source::{Diagnostic, Diagnostics};
 use crate::vars::templar::to_json;
 use crate::vars::{Scope, Var, VarMap};
 use crate::yaml::{Kind, Node};
 
+/// A list with its order among those of its task, or why there is none.
+type Listed = Result<(u32, Arc<Vec<Entry>>), String>;
+
 /// Included lists of one task, each made once for all hosts that want it.
 #[derive(Debug, Default)]
 pub struct Included {
-    lists: HashMap<String, Result<(u32, Arc<Vec<Entry>>), String>>,
+    lists: HashMap<String, Listed>,
     /// In the order they were first wished for: what is shown, and for whom.
     told: Vec<(String, String, Vec<HostName>)>,
 }
 
 impl Included {
     /// The list for a wish of `host`, with its order among the lists of this task.
-    pub fn list(
-        &mut self,
-        shared: &Shared,
-        play: &PlayRun,
-        task: &Task,
-        wish: &Wish,
-        host: &HostName,
-    ) -> Result<(u32, Arc<Vec<Entry>>), String> {
+    pub fn list(&mut self, shared: &Shared, play: &PlayRun, task: &Task, wish: &Wish, host: &HostName) -> Listed {
         let number = u32::try_from(self.lists.len()).unwrap_or(u32::MAX);
         let entry = self
             .lists
@@ -72,22 +68,39 @@ fn shown(task: &Task, wish: &Wish) -> String {
 fn load(shared: &Shared, play: &PlayRun, task: &Task, wish: &Wish) -> Result<Vec<Entry>, String> {
     match &task.action {
         Action::IncludeTasks { apply, .. } => {
-            let file = wish.what.as_str().unwrap_or_default();
-            shared
-                .includes
-                .tasks(file, task, apply, &wish.vars)
-                .map_err(|errors| errors.to_string())
+            let file = Path::new(wish.what.as_str().unwrap_or_default());
+            include_tasks(file, task, apply, &wish.vars, &play.play, &shared.compile).map_err(|errors| plainly(&errors))
         }
         Action::IncludeRole { apply, .. } => {
-            let role = shared
-                .includes
-                .role(&wish.what, task, apply, &wish.vars, &play.play)
-                .map_err(|errors| errors.to_string())?;
+            let text = |key: &str| wish.what.get(key).and_then(Json::as_str).map(str::to_owned);
+            let request = RoleRequest {
+                name: text("name").or_else(|| text("role")).unwrap_or_default(),
+                tasks_from: text("tasks_from"),
+                vars_from: text("vars_from"),
+                defaults_from: text("defaults_from"),
+                handlers_from: text("handlers_from"),
+                allow_duplicates: wish.what.get("allow_duplicates").and_then(Json::as_bool),
+            };
+            let role = include_role(&request, task, apply, &wish.vars, &play.play, &shared.compile)
+                .map_err(|errors| plainly(&errors))?;
             play.add_handlers(&role.handlers, shared);
+            if wish.what.get("public").and_then(Json::as_bool) == Some(true) {
+                play.add_roles(&role.roles);
+            }
             Ok(role.entries)
         }
-        Action::Module { .. } | Action::IncludeVars { .. } | Action::Missing { .. } | Action::Meta(_) => Ok(Vec::new()),
+        Action::Module { .. }
+        | Action::IncludeVars { .. }
+        | Action::Missing { .. }
+        | Action::Engine { .. }
+        | Action::Meta(_) => Ok(Vec::new()),
     }
+}
+
+/// Mistakes as the message of a result.
+fn plainly(errors: &Diagnostics) -> String {
+    let texts: Vec<String> = errors.0.iter().map(explain).collect();
+    texts.join("; ")
 }
 
 fn find_file(task: &Task, file: &str) -> Option<PathBuf> {
@@ -109,10 +122,10 @@ pub fn variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Outcome {
 fn read_variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Result<Outcome, Diagnostic> {
     let rendered = to_json(&work.shared.templar.render(args, scope)?);
     let text = |key: &str| rendered.get(key).and_then(Json::as_str).map(str::to_owned);
-    let (files, missing_is_fine) = match text("dir") {
+    let files = match text("dir") {
         Some(dir) => {
             let dir = locate(work, &dir, true).ok_or_else(|| args.error(format!("{dir} directory does not exist")))?;
-            (files_of(&dir, &rendered, args)?, true)
+            files_of(&dir, &rendered, args)?
         }
         None => {
             let name = text("file")
@@ -121,10 +134,9 @@ fn read_variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Result<Outcome
             let name = name.trim();
             let path = locate(work, name, false)
                 .ok_or_else(|| args.error(format!("Could not find file on the Ansible Controller: {name}")))?;
-            (vec![path], false)
+            vec![path]
         }
     };
-    let _ = missing_is_fine;
     let mut map = VarMap::new();
     let mut names = Vec::new();
     for file in files {

@@ -236,6 +236,7 @@ impl<'a> Engine<'a> {
                 at: play.at.clone(),
                 repeat: None,
                 until: None,
+                detach: None,
                 register: None,
                 changed_when: None,
                 failed_when: None,
@@ -244,6 +245,8 @@ impl<'a> Engine<'a> {
                 keywords,
                 include_vars: Vec::new(),
                 search: Vec::new(),
+                implicit: false,
+                depth: 0,
             })));
         }
         body.extend(play.body.iter().cloned());
@@ -253,8 +256,7 @@ impl<'a> Engine<'a> {
     /// Whether tags select a task.
     fn is_wanted(&self, task: &Task) -> bool {
         let options = &self.shared.options;
-        matches!(task.action, Action::Meta(_)) && task.keywords.tags.is_empty()
-            || crate::plan::selected(&task.keywords.tags, &options.tags, &options.skip_tags)
+        task.implicit || crate::plan::selected(&task.keywords.tags, &options.tags, &options.skip_tags)
     }
 
     /// Runs a task on a host; a panic fails that host and nothing else.

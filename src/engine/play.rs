@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::engine::scope;
 use crate::engine::shared::Shared;
 use crate::names::HostName;
-use crate::plan::{Entry, Play, Task};
+use crate::plan::{Entry, Play, Role, Task};
 use crate::vars::{Scope, Var, VarMap};
 
 /// One batch of a play.
@@ -20,6 +20,8 @@ pub struct PlayRun {
     pub magic: Arc<VarMap>,
     /// What of them is not the play's.
     pub run_magic: Arc<VarMap>,
+    /// Roles whose defaults and variables every task sees: those of the play, and public included ones.
+    roles: Mutex<Arc<Vec<Arc<Role>>>>,
     /// Handlers; included roles add theirs.
     handlers: Mutex<Arc<Handlers>>,
     /// Magic variables of each host of the batch.
@@ -114,6 +116,7 @@ impl PlayRun {
             name,
             magic,
             run_magic: run_magic.clone(),
+            roles: Mutex::new(Arc::new(play.roles.clone())),
             handlers: Mutex::new(Arc::new(handlers)),
             host_magic: Mutex::default(),
         }
@@ -122,6 +125,17 @@ impl PlayRun {
     /// The handlers as they are now.
     pub fn handlers(&self) -> Arc<Handlers> {
         self.handlers.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The roles as they are now.
+    pub fn roles(&self) -> Arc<Vec<Arc<Role>>> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Adds a role that was included as public.
+    pub fn add_roles(&self, roles: &[Arc<Role>]) {
+        let mut guard = self.roles.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut guard).extend(roles.iter().cloned());
     }
 
     /// Adds the handlers of an included role.

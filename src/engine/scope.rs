@@ -22,7 +22,8 @@ pub fn build(
     task: Option<&Task>,
 ) -> Result<Scope, Diagnostic> {
     let mut scope = Scope::new();
-    for role in &play.play.roles {
+    let roles = play.roles();
+    for role in roles.iter() {
         scope.push(role.defaults.clone());
     }
     if let Some(role) = task.and_then(|task| task.role.as_ref()) {
@@ -32,7 +33,7 @@ pub fn build(
     scope.push(vars.facts.clone());
     scope.push(play.play.vars.clone());
     push_vars_files(shared, play, host, &mut scope)?;
-    for role in &play.play.roles {
+    for role in roles.iter() {
         scope.push(role.vars.clone());
     }
     if let Some(task) = task {

@@ -12,41 +12,15 @@ use crate::engine::mask::Mask;
 use crate::event::EventKind;
 use crate::inventory::Inventory;
 use crate::names::HostName;
-use crate::plan::{Entry, Keywords, Play, Task};
+use crate::plan::{CompileOptions, read_vars_file};
 use crate::secret::Secret;
-use crate::source::{Diagnostic, Diagnostics, SourceFile};
+use crate::source::Diagnostics;
 use crate::transport::{ConnectRequest, ConnectSettings, Transport};
 use crate::vars::templar::Templar;
 use crate::vars::{Value, Var, VarMap};
-use crate::yaml;
 
 /// Makes connection settings of what variables say: ssh_config and the defaults fill in the rest.
 pub type Resolve = Box<dyn Fn(&HostName, &ConnectRequest) -> Result<ConnectSettings, String> + Send + Sync>;
-/// Compiles what is included while running.
-pub trait Includes: Send + Sync {
-    /// The tasks of a file, searched from where `parent` stands.
-    fn tasks(&self, file: &str, parent: &Task, apply: &Keywords, vars: &Arc<VarMap>)
-    -> Result<Vec<Entry>, Diagnostics>;
-    /// A role, by the rendered arguments of `include_role`.
-    fn role(
-        &self,
-        args: &serde_json::Value,
-        parent: &Task,
-        apply: &Keywords,
-        vars: &Arc<VarMap>,
-        play: &Play,
-    ) -> Result<IncludedRole, Diagnostics>;
-}
-
-/// A role that was included while running.
-#[derive(Debug)]
-pub struct IncludedRole {
-    /// Its tasks.
-    pub entries: Vec<Entry>,
-    /// Its handlers.
-    pub handlers: Vec<Entry>,
-}
-
 /// Takes events in; may wait when the outputs are slow.
 pub type Tell = Box<dyn Fn(EventKind) + Send + Sync>;
 
@@ -125,8 +99,8 @@ pub struct Shared {
     pub transport: Box<dyn Transport>,
     /// Variables to connection settings.
     pub resolve: Resolve,
-    /// Compiles what is included while running.
-    pub includes: Box<dyn Includes>,
+    /// For what is included while running.
+    pub compile: CompileOptions,
     /// Where events go.
     pub tell: Tell,
     /// When to stop.
@@ -197,8 +171,8 @@ pub struct Parts {
     pub transport: Box<dyn Transport>,
     /// Variables to connection settings.
     pub resolve: Resolve,
-    /// Compiles what is included while running.
-    pub includes: Box<dyn Includes>,
+    /// For what is included while running.
+    pub compile: CompileOptions,
     /// Where events go.
     pub tell: Tell,
     /// When to stop.
@@ -227,7 +201,7 @@ impl Shared {
             options: parts.options,
             transport: parts.transport,
             resolve: parts.resolve,
-            includes: parts.includes,
+            compile: parts.compile,
             tell: parts.tell,
             cancel: parts.cancel,
             deadline,
@@ -253,35 +227,15 @@ impl Shared {
     }
 
     /// Variables of a YAML file; each file is read once.
-    pub fn variables_of(&self, path: &std::path::Path) -> Result<Arc<VarMap>, Diagnostic> {
+    pub fn variables_of(&self, path: &std::path::Path) -> Result<Arc<VarMap>, Diagnostics> {
         if let Some(known) = self.files.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
             return Ok(known.clone());
         }
-        let file = SourceFile::read(path)?;
-        let node = yaml::parse(&file)?;
-        let map = Arc::new(variables(&node)?);
+        let map = Arc::new(read_vars_file(path, &self.compile)?);
         self.files
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(path.to_owned(), map.clone());
         Ok(map)
     }
-}
-
-/// The entries of a mapping as variables.
-pub fn variables(node: &yaml::Node) -> Result<VarMap, Diagnostic> {
-    if node.is_null() {
-        return Ok(VarMap::new());
-    }
-    let Some(entries) = node.as_map() else {
-        return Err(node.error(format!("variables are a mapping; {} stands here", node.kind_name())));
-    };
-    let mut map = VarMap::new();
-    for (key, value) in entries {
-        let Some(name) = key.as_str() else {
-            return Err(key.error("a variable's name is text"));
-        };
-        map.insert(name.to_owned(), Var::Source(Arc::new(value.clone())));
-    }
-    Ok(map)
 }

@@ -95,7 +95,7 @@ impl Engine<'_> {
                 .unwrap_or_default();
             let full = self.title(&task, &Scope::new());
             let is_meta = matches!(task.action, Action::Meta(_));
-            if !is_meta && (bare == *start || full == *start || crate::inventory::pattern::glob(start, &full)) {
+            if !is_meta && (bare == *start || full == *start || crate::inventory::matches_glob(start, &full)) {
                 host.before_start = false;
                 return;
             }

@@ -91,7 +91,7 @@ impl Work<'_> {
                 Err(error) => self.finish(host, Outcome::failed(explain(&error)), &scope, begun, false),
             },
             Action::IncludeTasks { .. } | Action::IncludeRole { .. } => self.include(host, &scope, begun),
-            Action::Module { .. } | Action::IncludeVars { .. } | Action::Missing { .. } => {
+            Action::Module { .. } | Action::IncludeVars { .. } | Action::Missing { .. } | Action::Engine { .. } => {
                 if !self.play.name.is_empty() {
                     (self.shared.tell)(EventKind::HostStarted {
                         host: host.name.clone(),
@@ -266,7 +266,10 @@ impl Work<'_> {
         let mut outcome = match &self.task.action {
             Action::Module { spec, args } => perform::perform(self, host, spec, args, scope),
             Action::IncludeVars { args } => crate::engine::include::variables(self, args, scope),
-            Action::Missing { name } => Outcome::failed(format!("the module `{name}` is not built into this program")),
+            Action::Engine { name, args } => self.engine_action(name, args, scope),
+            Action::Missing { name, .. } => {
+                Outcome::failed(format!("the module `{name}` is not built into this program"))
+            }
             Action::IncludeTasks { .. } | Action::IncludeRole { .. } | Action::Meta(_) => {
                 Outcome::failed("not a module")
             }
@@ -312,6 +315,34 @@ impl Work<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What the engine does itself.
+    fn engine_action(&self, name: &str, args: &Node, scope: &Scope) -> Outcome {
+        if name != "pause" {
+            return Outcome::failed(format!("`{name}` is not built into this program"));
+        }
+        let arguments = match self.shared.templar.render(args, scope) {
+            Ok(value) => to_json(&value),
+            Err(error) => return Outcome::failed(explain(&error)),
+        };
+        let number = |key: &str| {
+            let value = arguments.get(key)?;
+            value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())
+        };
+        // Without a time Ansible waits for Enter; a batch run has nobody to press it, so it goes on.
+        let seconds = number("seconds")
+            .or_else(|| number("minutes").map(|m| m * 60.0))
+            .unwrap_or(0.0);
+        let begun = Instant::now();
+        let time = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or_default();
+        if let Err(stop) = self.shared.deadline.sleep(time) {
+            return Outcome::failed(stop.to_string());
+        }
+        let mut values = Map::new();
+        values.insert("delta".into(), begun.elapsed().as_secs().into());
+        values.insert("user_input".into(), "".into());
+        Outcome::done(values, false, Vec::new())
     }
 
     /// The first condition that does not hold; `None`: all hold.
@@ -369,7 +400,11 @@ impl Work<'_> {
         let (what, is_role) = match &self.task.action {
             Action::IncludeTasks { file, .. } => (file, false),
             Action::IncludeRole { args, .. } => (args, true),
-            Action::Module { .. } | Action::IncludeVars { .. } | Action::Missing { .. } | Action::Meta(_) => {
+            Action::Module { .. }
+            | Action::IncludeVars { .. }
+            | Action::Missing { .. }
+            | Action::Engine { .. }
+            | Action::Meta(_) => {
                 return (Next::Advance, Learnt::default());
             }
         };
@@ -482,6 +517,11 @@ impl Work<'_> {
             report.warnings.clear();
             report.status = Status::Failed;
             report.msg = missing;
+        }
+        if let Some(role) = &self.task.role
+            && report.status != Status::Skipped
+        {
+            host.cursor.role_ran(role);
         }
         let next = if report.status.is_good() || report.ignored {
             Next::Advance

@@ -66,7 +66,11 @@ impl Builder {
 
     /// A folder to look for `group_vars` and `host_vars` in.
     pub(super) fn folder(&mut self, folder: &Path) {
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let folder = if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        };
         if !self.folders.iter().any(|known| known == folder) {
             self.folders.push(folder.to_owned());
         }

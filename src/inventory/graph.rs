@@ -105,7 +105,9 @@ impl Inventory {
         }
         let mut leave: HashSet<HostName> = HashSet::new();
         for index in 0..self.hosts.len() {
-            let Some((_, host)) = self.hosts.get_index_mut(index) else { break };
+            let Some((_, host)) = self.hosts.get_index_mut(index) else {
+                break;
+            };
             let grouped = host.groups.iter().any(|group| group != "all" && group != "ungrouped");
             let ungrouped = host.groups.iter().any(|group| group == "ungrouped");
             if grouped && ungrouped {
@@ -126,7 +128,9 @@ impl Inventory {
     pub(super) fn measure_depths(&mut self) {
         let mut depths = vec![0_u32; self.groups.len()];
         let mut waiting: Vec<usize> = self.groups.values().map(|group| group.parents.len()).collect();
-        let mut ready: Vec<usize> = (0..waiting.len()).filter(|group| waiting.get(*group) == Some(&0)).collect();
+        let mut ready: Vec<usize> = (0..waiting.len())
+            .filter(|group| waiting.get(*group) == Some(&0))
+            .collect();
         while let Some(group) = ready.pop() {
             let below = depths.get(group).copied().unwrap_or(0).saturating_add(1);
             let Some((_, group)) = self.groups.get_index(group) else {
@@ -199,7 +203,10 @@ impl Inventory {
 
     /// All groups with all hosts in each, children's included: the magic variable `groups`.
     pub fn group_members(&self) -> IndexMap<String, Vec<HostName>> {
-        self.groups.keys().map(|name| (name.clone(), self.members(name))).collect()
+        self.groups
+            .keys()
+            .map(|name| (name.clone(), self.members(name)))
+            .collect()
     }
 
     /// Where each host stands in the order of `all`, which is the order of a run over all of them.

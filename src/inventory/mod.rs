@@ -17,8 +17,6 @@ mod read;
 pub mod show;
 mod vars_dir;
 
-pub mod pattern;
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,6 +30,7 @@ use crate::vars::VarMap;
 pub use limit::Limit;
 pub use name::{check_group_name, check_name};
 pub use pattern::Selection;
+pub use pattern::matches_glob;
 pub use range::expand as expand_range;
 
 /// Names that mean this machine when no source tells them.

@@ -332,9 +332,3 @@ pub struct Keywords {
     /// `module_defaults`, the outermost first.
     pub module_defaults: Vec<Node>,
 }
-
-/// Whether `--tags` and `--skip-tags` select a task with these tags.
-pub fn selected(tags: &[String], only: &[String], skip: &[String]) -> bool {
-    let _ = (tags, only, skip);
-    true
-}

@@ -55,7 +55,7 @@ impl Csv {
 }
 
 /// Text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets read as "this is text".
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r', '|', '%']) {
         format!("'{text}")
     } else {

@@ -17,7 +17,7 @@ pub mod retry_file;
 pub mod terminal;
 
 mod diff;
-mod fold;
+pub(crate) mod fold;
 mod json;
 mod minimal;
 mod text;

@@ -201,7 +201,9 @@ impl LocalSession {
 
     /// Files by busybox, with no other programs; `None` when the machine has none.
     pub(crate) fn busybox(home: &Path, programs: &Path) -> Option<Self> {
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"].into_iter().find(|p| Path::new(p).exists())?;
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+            .into_iter()
+            .find(|p| Path::new(p).exists())?;
         std::fs::create_dir_all(programs).unwrap();
         let list = Process::new(busybox).arg("--list").output().unwrap().stdout;
         for applet in String::from_utf8(list).unwrap().lines() {

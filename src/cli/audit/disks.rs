@@ -19,8 +19,11 @@ pub fn describe(answer: &str) -> Vec<String> {
         return answer.lines().map(str::to_owned).collect();
     };
     let mut out = Vec::new();
-    let system: Vec<&str> =
-        disks.iter().filter(|disk| disk.mounts.iter().any(|m| m == "/")).map(|disk| disk.name.as_str()).collect();
+    let system: Vec<&str> = disks
+        .iter()
+        .filter(|disk| disk.mounts.iter().any(|m| m == "/"))
+        .map(|disk| disk.name.as_str())
+        .collect();
     out.push(match system.as_slice() {
         [] => "system disk: none found".to_owned(),
         names => format!("system disk: {}", names.join(", ")),
@@ -45,13 +48,19 @@ fn kind(disk: &Disk) -> (u64, bool, usize, &[String]) {
 }
 
 fn line(run: &[&Disk]) -> String {
-    let (Some(first), Some(last)) = (run.first(), run.last()) else { return String::new() };
+    let (Some(first), Some(last)) = (run.first(), run.last()) else {
+        return String::new();
+    };
     let names = match run.len() {
         1 => first.name.clone(),
         2 => format!("{}, {}", first.name, last.name),
         _ => format!("{} … {}", first.name, last.name),
     };
-    let count = if run.len() > 1 { format!("{} × ", run.len()) } else { String::new() };
+    let count = if run.len() > 1 {
+        format!("{} × ", run.len())
+    } else {
+        String::new()
+    };
     let turning = if first.rotating { "hdd" } else { "ssd" };
     let used = match (first.mounts.as_slice(), first.parts) {
         ([], 0) => "empty".to_owned(),
@@ -71,7 +80,11 @@ fn size(bytes: u64) -> String {
         unit += 1;
     }
     let name = units.get(unit).copied().unwrap_or("B");
-    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {name}") }
+    if unit == 0 {
+        format!("{bytes} B")
+    } else {
+        format!("{value:.1} {name}")
+    }
 }
 
 /// The disks, in lsblk's order; `None` when a line is not of its form.
@@ -130,7 +143,11 @@ mod tests {
         );
         assert_eq!(
             describe(answer),
-            ["system disk: sda", "sda  480.1 GB  ssd  /boot /", "sdb, sdc  2 × 4.0 TB  hdd  empty"]
+            [
+                "system disk: sda",
+                "sda  480.1 GB  ssd  /boot /",
+                "sdb, sdc  2 × 4.0 TB  hdd  empty"
+            ]
         );
     }
 

@@ -28,7 +28,10 @@ impl Layouts {
                 group.hosts.push(host);
             } else {
                 index.insert(lines.clone(), groups.len());
-                groups.push(Layout { lines, hosts: vec![host] });
+                groups.push(Layout {
+                    lines,
+                    hosts: vec![host],
+                });
             }
         }
         for group in &mut groups {
@@ -46,8 +49,16 @@ impl Layouts {
 
 /// What `odd` has otherwise than `usual`: `- ` lines are missing, `+ ` lines are there instead.
 pub fn difference(usual: &[String], odd: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = usual.iter().filter(|line| !odd.contains(line)).map(|line| format!("- {line}")).collect();
-    out.extend(odd.iter().filter(|line| !usual.contains(line)).map(|line| format!("+ {line}")));
+    let mut out: Vec<String> = usual
+        .iter()
+        .filter(|line| !odd.contains(line))
+        .map(|line| format!("- {line}"))
+        .collect();
+    out.extend(
+        odd.iter()
+            .filter(|line| !usual.contains(line))
+            .map(|line| format!("+ {line}")),
+    );
     if out.is_empty() {
         out.push("  the same lines in another order".to_owned());
     }
@@ -68,6 +79,9 @@ mod tests {
         let layouts = Layouts::of(answers.to_vec());
         let hosts: Vec<_> = layouts.groups.iter().map(|group| group.hosts.join(",")).collect();
         assert_eq!(hosts, ["b", "a,c"]);
-        assert_eq!(difference(&layouts.groups[1].lines, &layouts.groups[0].lines), ["- y", "+ z"]);
+        assert_eq!(
+            difference(&layouts.groups[1].lines, &layouts.groups[0].lines),
+            ["- y", "+ z"]
+        );
     }
 }

@@ -64,12 +64,22 @@ pub struct AuditSink {
 impl AuditSink {
     /// Shows to `out`; with `csv` also one row a host into that file (`-`: to `out`, instead of the folded view).
     pub fn new(subject: Subject, out: Box<dyn Write + Send>, csv: Option<PathBuf>, term: Terminal) -> Self {
-        Self { subject, out, csv, term, answers: IndexMap::new(), silent: IndexMap::new() }
+        Self {
+            subject,
+            out,
+            csv,
+            term,
+            answers: IndexMap::new(),
+            silent: IndexMap::new(),
+        }
     }
 
     fn show(&mut self) -> io::Result<()> {
         let hosts = self.answers.len() + self.silent.len();
-        let answers = self.answers.iter().map(|(host, text)| (host.clone(), self.subject.lines(text)));
+        let answers = self
+            .answers
+            .iter()
+            .map(|(host, text)| (host.clone(), self.subject.lines(text)));
         let layouts = Layouts::of(answers.collect());
         let mut text = String::new();
         let bold = |s: &str| self.term.paint(Colour::Bold, s);
@@ -80,8 +90,15 @@ impl AuditSink {
             plural(layouts.groups.len(), "layout"),
         ));
         let common = layouts.common();
-        for (number, group) in layouts.groups.iter().enumerate().filter(|(number, _)| Some(*number) != common) {
-            let Some(usual) = common.and_then(|c| layouts.groups.get(c)) else { continue };
+        for (number, group) in layouts
+            .groups
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| Some(*number) != common)
+        {
+            let Some(usual) = common.and_then(|c| layouts.groups.get(c)) else {
+                continue;
+            };
             let names = fold::fold(group.hosts.iter().map(String::as_str));
             text += &self.term.paint(Colour::Yellow, &format!("\nodd: {names}"));
             text += &format!("  ({}, layout {})\n", plural(group.hosts.len(), "host"), number + 1);
@@ -96,7 +113,11 @@ impl AuditSink {
         }
         if let Some(group) = common.and_then(|c| layouts.groups.get(c)) {
             let names = fold::fold(group.hosts.iter().map(String::as_str));
-            let what = if layouts.groups.len() > 1 { "most common" } else { "all the same" };
+            let what = if layouts.groups.len() > 1 {
+                "most common"
+            } else {
+                "all the same"
+            };
             text += &self.term.paint(Colour::Green, &format!("\n{what}: {names}"));
             text += &format!("  ({})\n", plural(group.hosts.len(), "host"));
             for line in &group.lines {
@@ -117,12 +138,19 @@ impl AuditSink {
     fn write_csv(&mut self, path: &std::path::Path) -> io::Result<()> {
         let to_stdout = path.as_os_str() == "-";
         let bytes = self.csv_rows()?;
-        if to_stdout { self.out.write_all(&bytes) } else { std::fs::write(path, bytes) }
+        if to_stdout {
+            self.out.write_all(&bytes)
+        } else {
+            std::fs::write(path, bytes)
+        }
     }
 
     fn csv_rows(&self) -> io::Result<Vec<u8>> {
         let mut rows = csv::Writer::from_writer(Vec::new());
-        let answers = self.answers.iter().map(|(host, text)| (host.clone(), self.subject.lines(text)));
+        let answers = self
+            .answers
+            .iter()
+            .map(|(host, text)| (host.clone(), self.subject.lines(text)));
         let layouts = Layouts::of(answers.collect());
         rows.write_record(["host", "layout", "answered", "answer"])?;
         let mut of_host: IndexMap<&str, usize> = IndexMap::new();
@@ -131,18 +159,22 @@ impl AuditSink {
         }
         for (host, text) in &self.answers {
             let layout = of_host.get(host.as_str()).map_or(String::new(), ToString::to_string);
-            let answer = crate::report::csv::guarded(&self.subject.lines(text).join("; "));
+            let answer = crate::report::csv::cell(&self.subject.lines(text).join("; "));
             rows.write_record([host.as_str(), &layout, "yes", &answer])?;
         }
         for (host, why) in &self.silent {
-            rows.write_record([host.as_str(), "", "no", &crate::report::csv::guarded(why)])?;
+            rows.write_record([host.as_str(), "", "no", &crate::report::csv::cell(why)])?;
         }
         rows.into_inner().map_err(|error| io::Error::other(error.to_string()))
     }
 }
 
 fn plural(count: usize, noun: &str) -> String {
-    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+    if count == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{count} {noun}s")
+    }
 }
 
 impl Sink for AuditSink {
@@ -157,7 +189,11 @@ impl Sink for AuditSink {
             }
             EventKind::TaskResult(report) => {
                 let detail = report.stderr.trim();
-                let why = if detail.is_empty() { report.msg.clone() } else { format!("{}: {detail}", report.msg) };
+                let why = if detail.is_empty() {
+                    report.msg.clone()
+                } else {
+                    format!("{}: {detail}", report.msg)
+                };
                 self.silent.insert(report.host.to_string(), why);
             }
             _ => {}

@@ -17,8 +17,8 @@ use crate::engine::transfer::{ChangeKind, TransferReport};
 use crate::names::HostName;
 use crate::shell::elevate::Become;
 use crate::transport::files::{
-    Download, DownloadSink, FileError, FileKind, Progress, RemoteStat, WalkEntry, WalkLimits, bad_name, join, show_path,
-    temporary_beside,
+    Download, DownloadSink, FileError, FileKind, Progress, RemoteStat, WalkEntry, WalkLimits, bad_name, join,
+    show_path, temporary_beside,
 };
 use crate::transport::manifest::SumKind;
 use crate::transport::{Session, SessionError};
@@ -68,7 +68,9 @@ pub fn get(
         let reason = "it has no last part to name the copy by: name a file or directory";
         return Err(FileError::failed(reason).at(&source));
     }
-    let walk = session.files(elevate, deadline)?.walk(&source, options.limits, deadline)?;
+    let walk = session
+        .files(elevate, deadline)?
+        .walk(&source, options.limits, deadline)?;
     let local = |e: FileError| SessionError::Local(e.reason);
     let mut get = Get {
         source: &source,
@@ -127,7 +129,10 @@ impl Get<'_, '_> {
         let mut made = Vec::new();
         for entry in &entries {
             let path = join(self.name, &entry.path);
-            let above = path.iter().rposition(|b| *b == b'/').and_then(|slash| path.get(..slash));
+            let above = path
+                .iter()
+                .rposition(|b| *b == b'/')
+                .and_then(|slash| path.get(..slash));
             if above.is_some_and(|above| self.blocked.contains(above)) {
                 self.report.failed += 1;
                 self.blocked.insert(path);
@@ -137,24 +142,34 @@ impl Get<'_, '_> {
                 FileKind::Directory => self.directory(path, &entry.stat, &mut made),
                 FileKind::File => files.push(entry),
                 FileKind::Link => links.push((path, entry)),
-                FileKind::Special => self.report.warn(format!(
-                    "`{}` is {}: not copied",
-                    show_path(&path),
-                    entry.stat.kind
-                )),
+                FileKind::Special => {
+                    self.report
+                        .warn(format!("`{}` is {}: not copied", show_path(&path), entry.stat.kind))
+                }
             }
-            deadline.remaining().map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
+            deadline
+                .remaining()
+                .map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
         }
         let wanted = self.look(files);
         let wanted = self.compare(session, wanted, elevate, deadline)?;
-        let total = wanted.iter().fold(0_u64, |sum, file| sum.saturating_add(file.stat.size));
+        let total = wanted
+            .iter()
+            .fold(0_u64, |sum, file| sum.saturating_add(file.stat.size));
         if total > self.options.max_bytes {
-            let reason = format!("{total} bytes are to be fetched, {} are allowed", self.options.max_bytes);
+            let reason = format!(
+                "{total} bytes are to be fetched, {} are allowed",
+                self.options.max_bytes
+            );
             return Err(FileError::failed(reason).at(self.source));
         }
         if self.options.dry_run {
             for file in &wanted {
-                let kind = if file.here.is_some() { ChangeKind::Updated } else { ChangeKind::Created };
+                let kind = if file.here.is_some() {
+                    ChangeKind::Updated
+                } else {
+                    ChangeKind::Created
+                };
                 self.report.change(&file.path, kind);
                 self.report.files += 1;
             }
@@ -356,7 +371,9 @@ impl Get<'_, '_> {
             open: HashMap::new(),
             progress: &mut *self.progress,
         };
-        let result = session.files(elevate, deadline)?.download(&downloads, &mut landing, deadline);
+        let result = session
+            .files(elevate, deadline)?
+            .download(&downloads, &mut landing, deadline);
         landing.clean_up();
         result
     }
@@ -389,7 +406,9 @@ impl Get<'_, '_> {
         if !self.options.dry_run {
             let made = temporary_beside(path).and_then(|temporary| {
                 self.inside.symlink(target, &temporary)?;
-                self.inside.rename(&temporary, path).inspect_err(|_| self.inside.remove(&temporary))
+                self.inside
+                    .rename(&temporary, path)
+                    .inspect_err(|_| self.inside.remove(&temporary))
             });
             if let Err(error) = made {
                 return self.report.fail(path, error);
@@ -502,7 +521,11 @@ impl DownloadSink for Landing<'_> {
             Ok(bytes) => {
                 self.report.files += 1;
                 self.report.bytes = self.report.bytes.saturating_add(bytes);
-                let kind = if wanted.here.is_some() { ChangeKind::Updated } else { ChangeKind::Created };
+                let kind = if wanted.here.is_some() {
+                    ChangeKind::Updated
+                } else {
+                    ChangeKind::Created
+                };
                 self.report.change(&wanted.path, kind);
             }
             Err(error) => {

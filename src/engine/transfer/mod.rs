@@ -85,9 +85,18 @@ impl TransferReport {
     /// One sentence for a task result: the first failures, or what was done.
     pub fn message(&self) -> String {
         if self.is_failed() {
-            let named: Vec<_> = self.failures.iter().take(NAMED).map(|(path, why)| format!("{path}: {why}")).collect();
+            let named: Vec<_> = self
+                .failures
+                .iter()
+                .take(NAMED)
+                .map(|(path, why)| format!("{path}: {why}"))
+                .collect();
             let rest = self.failed.saturating_sub(named.len());
-            let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+            let rest = if rest > 0 {
+                format!("; and {rest} more")
+            } else {
+                String::new()
+            };
             return format!("{} failed: {}{rest}", count(self.failed, "path"), named.join("; "));
         }
         let mut message = if self.is_changed() {

@@ -149,7 +149,10 @@ impl Walker<'_> {
             }
             Asked::Read(dir, handle) => match response {
                 Response::Names(names) if names.is_empty() => {
-                    self.fail_dir(dir, FileError::failed("read directory: the server lists nothing and no end"))?;
+                    self.fail_dir(
+                        dir,
+                        FileError::failed("read directory: the server lists nothing and no end"),
+                    )?;
                     Ok(Next::Close(handle))
                 }
                 Response::Names(names) => {
