@@ -5,10 +5,14 @@
 //! connection and say nothing. All of it lives in one temporary folder and is gone when the [`Fleet`] is dropped, and
 //! also when the program is killed. It listens on 127.0.0.0/8 only, and works for root and for an ordinary user.
 
+mod ports;
+mod spec;
+mod sshd;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,31 +22,13 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::deadline::{CancelToken, Deadline, Stop};
-use crate::shell::quote_str;
+use ports::PORT_TRIES;
+use sshd::Sshd;
+
+pub use spec::{Behaviour, FakeCommand, HostSpec};
 
 /// One sshd takes this many addresses and no more (`MAX_LISTEN_SOCKS` of OpenSSH).
 const ADDRESSES_PER_SERVER: usize = 16;
-/// How many ports are tried before giving up.
-const PORT_TRIES: usize = 20;
-/// Where sshd is when `PATH` does not have it, as for ordinary users.
-const SSHD_PATHS: &[&str] = &[
-    "/usr/sbin/sshd",
-    "/usr/local/sbin/sshd",
-    "/sbin/sshd",
-    "/usr/bin/sshd",
-    "/opt/homebrew/sbin/sshd",
-    "/run/current-system/sw/bin/sshd",
-];
-/// Where the systems keep the SFTP server.
-const SFTP_PATHS: &[&str] = &[
-    "/usr/lib/openssh/sftp-server",
-    "/usr/libexec/openssh/sftp-server",
-    "/usr/lib/ssh/sftp-server",
-    "/usr/libexec/sftp-server",
-    "/usr/lib/misc/sftp-server",
-    "/opt/homebrew/libexec/sftp-server",
-    "/run/current-system/sw/libexec/sftp-server",
-];
 
 /// Why a fleet did not start. The text says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -82,83 +68,6 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> FleetError {
     move |error| FleetError::Io { what, error }
 }
 
-/// How a host treats those who come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behaviour {
-    /// Lets them in.
-    Works,
-    /// Speaks SSH and refuses the login.
-    RefusesLogin,
-    /// Takes the connection and never says a word.
-    NeverAnswers,
-}
-
-/// A file in the folder that stands first in a host's `PATH`.
-#[derive(Clone, Debug)]
-pub struct FakeCommand {
-    /// Its name.
-    pub name: String,
-    /// What it holds.
-    pub text: String,
-    /// Whether it can be run.
-    pub executable: bool,
-}
-
-impl FakeCommand {
-    /// A script that stands for a program.
-    pub fn program(name: &str, text: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            text: text.into(),
-            executable: true,
-        }
-    }
-
-    /// A file that such a script reads: it is in the same folder.
-    pub fn data(name: &str, text: impl Into<String>) -> Self {
-        Self {
-            executable: false,
-            ..Self::program(name, text)
-        }
-    }
-}
-
-/// What a host is to be.
-#[derive(Clone, Debug)]
-pub struct HostSpec {
-    /// Its inventory name: letters, digits, `-`, `_` and `.`.
-    pub name: String,
-    /// How it treats those who come.
-    pub behaviour: Behaviour,
-    /// Commands of its own.
-    pub commands: Vec<FakeCommand>,
-}
-
-impl HostSpec {
-    /// A host that works and has no commands of its own.
-    pub fn new(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            behaviour: Behaviour::Works,
-            commands: Vec::new(),
-        }
-    }
-
-    /// The same host with another behaviour.
-    #[must_use]
-    pub fn behaving(mut self, behaviour: Behaviour) -> Self {
-        self.behaviour = behaviour;
-        self
-    }
-
-    /// The same host with these commands.
-    #[must_use]
-    pub fn with_commands(mut self, commands: Vec<FakeCommand>) -> Self {
-        self.commands = commands;
-        self
-    }
-}
-
 /// A host that was started.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -177,7 +86,7 @@ pub struct Host {
 pub struct Fleet {
     hosts: Vec<Host>,
     user: String,
-    sshd: PathBuf,
+    sshd: Sshd,
     servers: Vec<Child>,
     // Never accepted from: the kernel completes the connection, and nobody answers.
     silent: Vec<(String, TcpListener)>,
@@ -188,18 +97,19 @@ pub struct Fleet {
 impl Fleet {
     /// Starts the hosts; every one listens when this returns.
     pub fn start(specs: &[HostSpec], deadline: &Deadline) -> Result<Self, FleetError> {
-        Self::start_at(specs, &addresses(specs.len()), deadline)
+        Self::start_at(specs, &ports::addresses(specs.len()), deadline)
     }
 
     fn start_at(specs: &[HostSpec], addresses: &[(Ipv4Addr, u16)], deadline: &Deadline) -> Result<Self, FleetError> {
-        check_names(specs)?;
-        let sshd = find_sshd()?;
+        spec::check_names(specs)?;
+        let program = sshd::find()?;
         let user = login_name()?;
         let dir = tempfile::Builder::new()
             .prefix("batchssh-fleet-")
             .tempdir()
             .map_err(io("make a temporary folder"))?;
         let guard = start_guard(dir.path())?;
+        let sshd = Sshd::new(program, dir.path().join("etc"), &user);
         let mut fleet = Self {
             hosts: Vec::new(),
             user,
@@ -254,7 +164,7 @@ impl Fleet {
 
     /// What the servers logged.
     pub fn log(&self) -> String {
-        fs::read(self.etc("sshd.log")).map_or_else(|_| String::new(), |log| String::from_utf8_lossy(&log).into_owned())
+        self.sshd.log()
     }
 
     /// An INI inventory of the hosts in the group `group`, with everything needed to log in.
@@ -332,7 +242,7 @@ impl Fleet {
         addresses: &[(Ipv4Addr, u16)],
         deadline: &Deadline,
     ) -> Result<(), FleetError> {
-        let base = free_port(addresses)?;
+        let base = ports::free_port(addresses)?;
         self.hosts = specs
             .iter()
             .zip(addresses)
@@ -375,151 +285,15 @@ impl Fleet {
 
     /// Starts one sshd for up to [`ADDRESSES_PER_SERVER`] hosts and waits until it listens.
     fn start_server(&mut self, hosts: &[Host], deadline: &Deadline) -> Result<(), FleetError> {
-        let number = self.servers.len();
-        let config = self.etc(&format!("sshd_config.{number}"));
-        write_file(&config, &self.config(hosts)?, false)?;
-        self.add_optional_lines(&config)?;
-        // Its mistakes are told at once by the test mode; a running sshd hides them in its log.
-        let test = self.sshd_test(&config)?;
-        if !test.is_empty() {
-            return Err(FleetError::Server { reason: test });
-        }
         let logged = self.log().len();
-        let server = Command::new(&self.sshd)
-            .arg("-D")
-            .arg("-f")
-            .arg(&config)
-            .arg("-E")
-            .arg(self.etc("sshd.log"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            // Ctrl-C at the terminal is for the program that uses the fleet.
-            .process_group(0)
-            .spawn()
-            .map_err(io(format!("run {}", self.sshd.display())))?;
+        let server = self.sshd.spawn(self.servers.len(), hosts)?;
         let pid = server.id();
         self.servers.push(server);
         self.tell_guard(&format!("watch {pid}\n"))?;
-        let deadline = deadline.within("the start of sshd", Duration::from_secs(20));
-        for host in hosts {
-            while TcpStream::connect_timeout(&host.address.into(), Duration::from_secs(1)).is_err() {
-                self.must_run(logged)?;
-                deadline.sleep(Duration::from_millis(20)).map_err(|stop| match stop {
-                    Stop::Cancelled => FleetError::Stopped(stop),
-                    Stop::TimedOut { .. } => FleetError::Server {
-                        reason: format!("{stop}; its log says: {}", last_lines(&self.log())),
-                    },
-                })?;
-            }
+        match self.servers.last_mut() {
+            Some(server) => self.sshd.wait_until_it_listens(server, hosts, logged, deadline),
+            None => Ok(()),
         }
-        // sshd goes on when it got only some of its addresses; another program may have the rest.
-        self.must_run(logged)
-    }
-
-    /// An error when the newest server has ended or did not get all its addresses.
-    fn must_run(&mut self, logged: usize) -> Result<(), FleetError> {
-        let log = self.log();
-        let news = log.get(logged..).unwrap_or_default();
-        let ended = match self.servers.last_mut() {
-            Some(server) => server.try_wait().map_err(io("look after sshd"))?.is_some(),
-            None => true,
-        };
-        if ended || news.contains("Bind to port") || news.contains("Cannot bind") {
-            return Err(FleetError::Server {
-                reason: last_lines(news),
-            });
-        }
-        Ok(())
-    }
-
-    fn config(&self, hosts: &[Host]) -> Result<String, FleetError> {
-        let login = quote_str(&self.etc("login").to_string_lossy());
-        let mut out = String::new();
-        for host in hosts {
-            let _ = writeln!(out, "ListenAddress {}", host.address);
-        }
-        let pam = if rustix::process::geteuid().is_root() && is_locked(&self.user) {
-            // A locked account is let in by PAM only.
-            "yes"
-        } else {
-            "no"
-        };
-        let _ = write!(
-            out,
-            "HostKey {}\n\
-             PidFile none\n\
-             AuthorizedKeysFile none\n\
-             StrictModes no\n\
-             UsePAM {pam}\n\
-             PasswordAuthentication no\n\
-             ChallengeResponseAuthentication no\n\
-             PermitRootLogin without-password\n\
-             PermitUserEnvironment no\n\
-             PrintMotd no\n\
-             PrintLastLog no\n\
-             UseDNS no\n\
-             X11Forwarding no\n\
-             LogLevel INFO\n\
-             MaxStartups 1000\n\
-             MaxSessions 100\n",
-            conf_path(&self.etc("host_key"))?
-        );
-        // With internal-sftp the forced command could not run it: it is no program.
-        if let Some(sftp) = SFTP_PATHS.iter().find(|path| Path::new(path).exists()) {
-            let _ = writeln!(out, "Subsystem sftp {sftp}");
-        }
-        for host in hosts {
-            let keys = self.etc(&format!("keys.{}", host.name));
-            let _ = write!(
-                out,
-                "Match LocalAddress {} LocalPort {}\n    AuthorizedKeysFile {}\n    ForceCommand {login} {}\n",
-                host.address.ip(),
-                host.address.port(),
-                conf_path(&keys)?,
-                host.name,
-            );
-        }
-        Ok(out)
-    }
-
-    /// Adds the lines that not every version of sshd knows.
-    fn add_optional_lines(&self, config: &Path) -> Result<(), FleetError> {
-        // SHLVL keeps a bash from reading the user's .bashrc; the penalties would shut out a client with many
-        // connections.
-        for line in ["SetEnv SHLVL=2", "PerSourcePenalties no"] {
-            let text = fs::read_to_string(config).map_err(io(format!("read {}", config.display())))?;
-            // In front: after a Match line it would belong to that block.
-            write_file(config, &format!("{line}\n{text}"), false)?;
-            if !self.sshd_test(config)?.is_empty() {
-                write_file(config, &text, false)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What `sshd -t` has against a configuration; empty: nothing.
-    fn sshd_test(&self, config: &Path) -> Result<String, FleetError> {
-        let test = || {
-            Command::new(&self.sshd)
-                .arg("-t")
-                .arg("-f")
-                .arg(config)
-                .stdin(Stdio::null())
-                .output()
-                .map_err(io(format!("run {}", self.sshd.display())))
-        };
-        let mut out = test()?;
-        let text = String::from_utf8_lossy(&out.stderr).into_owned();
-        // The folder is made by the service that nobody starts here.
-        if let Some((_, folder)) = text.split_once("Missing privilege separation directory: ") {
-            make_dir(Path::new(folder.trim()))?;
-            out = test()?;
-        }
-        if out.status.success() {
-            return Ok(String::new());
-        }
-        Ok(last_lines(&String::from_utf8_lossy(&out.stderr)))
     }
 
     fn tell_guard(&mut self, line: &str) -> Result<(), FleetError> {
@@ -576,45 +350,6 @@ fn start_guard(dir: &Path) -> Result<Child, FleetError> {
         .map_err(io("run sh"))
 }
 
-/// Names become parts of paths and of shell text.
-fn check_names(specs: &[HostSpec]) -> Result<(), FleetError> {
-    for (i, spec) in specs.iter().enumerate() {
-        let name = &spec.name;
-        let fine = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || name.starts_with(['.', '-']) || !name.chars().all(fine) {
-            return Err(FleetError::Host(format!(
-                "`{name}` cannot be the name of a host: use letters, digits, `-`, `_` and `.`"
-            )));
-        }
-        if specs.iter().take(i).any(|other| other.name == *name) {
-            return Err(FleetError::Host(format!("two hosts are called `{name}`")));
-        }
-    }
-    Ok(())
-}
-
-fn find_sshd() -> Result<PathBuf, FleetError> {
-    let missing = FleetError::Missing {
-        program: "sshd",
-        package: "openssh-server",
-    };
-    // sshd runs itself again for each connection and wants its absolute path.
-    let found = Command::new("sh")
-        .args(["-c", "command -v sshd"])
-        .stdin(Stdio::null())
-        .output()
-        .map_err(io("run sh"))?;
-    let found = PathBuf::from(String::from_utf8_lossy(&found.stdout).trim());
-    if found.is_absolute() {
-        return Ok(found);
-    }
-    SSHD_PATHS
-        .iter()
-        .map(PathBuf::from)
-        .find(|path| path.exists())
-        .ok_or(missing)
-}
-
 fn login_name() -> Result<String, FleetError> {
     let out = Command::new("id")
         .arg("-un")
@@ -628,63 +363,6 @@ fn login_name() -> Result<String, FleetError> {
         ));
     }
     Ok(name)
-}
-
-/// Whether the account is locked in `/etc/shadow`.
-fn is_locked(user: &str) -> bool {
-    fs::read_to_string("/etc/shadow").is_ok_and(|shadow| {
-        shadow
-            .lines()
-            .filter_map(|line| line.strip_prefix(user)?.strip_prefix(':'))
-            .any(|rest| rest.starts_with('!'))
-    })
-}
-
-/// An address for each host, and what to add to the port: 127.0.77.N where the whole of 127.0.0.0/8 is loopback
-/// (Linux), else 127.0.0.1 with a port for each.
-fn addresses(count: usize) -> Vec<(Ipv4Addr, u16)> {
-    let whole = TcpListener::bind((Ipv4Addr::new(127, 0, 77, 1), 0)).is_ok();
-    (0..u16::try_from(count).unwrap_or(u16::MAX))
-        .map(|i| {
-            let [block, last] = [i / 250, i % 250 + 1].map(|part| u8::try_from(part).unwrap_or(u8::MAX));
-            if whole {
-                (Ipv4Addr::new(127, 0, 77_u8.saturating_add(block), last), 0)
-            } else {
-                (Ipv4Addr::LOCALHOST, i)
-            }
-        })
-        .collect()
-}
-
-/// A port that is free at every address now.
-fn free_port(addresses: &[(Ipv4Addr, u16)]) -> Result<u16, FleetError> {
-    for _ in 0..PORT_TRIES {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .and_then(|listener| listener.local_addr())
-            .map_err(io("find a free port"))?
-            .port();
-        let free = |&(ip, offset): &(Ipv4Addr, u16)| {
-            port.checked_add(offset)
-                .is_some_and(|port| TcpListener::bind((ip, port)).is_ok())
-        };
-        if addresses.iter().all(free) {
-            return Ok(port);
-        }
-    }
-    Err(FleetError::Server {
-        reason: format!("no port is free at all {} addresses", addresses.len()),
-    })
-}
-
-/// A path as one word of sshd_config.
-fn conf_path(path: &Path) -> Result<String, FleetError> {
-    let text = path.to_string_lossy();
-    if text.contains(['"', '\'', '\\', '%']) || text.contains(char::is_whitespace) {
-        return Err(FleetError::Host(format!(
-            "the temporary folder `{text}` has white space, a quote, `\\` or `%` in its name, which sshd does not take: set TMPDIR"
-        )));
-    }
-    Ok(format!("\"{text}\""))
 }
 
 fn make_key(path: &Path) -> Result<(), FleetError> {
@@ -704,7 +382,10 @@ fn make_key(path: &Path) -> Result<(), FleetError> {
         return Ok(());
     }
     Err(FleetError::Server {
-        reason: format!("ssh-keygen: {}", last_lines(&String::from_utf8_lossy(&out.stderr))),
+        reason: format!(
+            "ssh-keygen: {}",
+            sshd::last_lines(&String::from_utf8_lossy(&out.stderr))
+        ),
     })
 }
 
@@ -717,16 +398,6 @@ fn write_file(path: &Path, text: &str, executable: bool) -> Result<(), FleetErro
     fs::write(path, text)
         .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
         .map_err(io(format!("write {}", path.display())))
-}
-
-/// The end of a log, on one line.
-fn last_lines(log: &str) -> String {
-    let lines: Vec<&str> = log.lines().filter(|line| !line.trim().is_empty()).collect();
-    let tail = lines.get(lines.len().saturating_sub(3)..).unwrap_or_default();
-    if tail.is_empty() {
-        return "it said nothing".into();
-    }
-    tail.iter().map(|line| line.trim()).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

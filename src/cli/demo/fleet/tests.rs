@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::cli::demo::disks::{self, SystemDisk};
+use std::net::TcpStream;
 use std::process::Output;
 use std::time::Instant;
 
@@ -149,6 +150,18 @@ fn where_only_one_address_is_loopback_every_host_has_a_port() {
             .count(),
         3
     );
+}
+
+#[test]
+fn an_address_that_another_program_has_is_told() {
+    let mut fleet = start(&[HostSpec::new("one")]);
+    let other = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = Host {
+        address: SocketAddrV4::new(Ipv4Addr::LOCALHOST, other.local_addr().unwrap().port()),
+        ..fleet.hosts()[0].clone()
+    };
+    let error = fleet.start_server(&[taken], &deadline()).unwrap_err().to_string();
+    assert!(error.contains("in use"), "{error}");
 }
 
 #[test]
