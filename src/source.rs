@@ -199,20 +199,35 @@ pub fn visible(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
-/// How many mistakes are printed in full; the rest is counted.
-const SHOWN: usize = 10;
+/// How many lines a message about several mistakes may have, so that it fits on a screen with what was asked for.
+const LINES: usize = 9;
 
 impl fmt::Display for Diagnostics {
+    /// The first mistake in full, others with their line as long as there is room, then one line each, then a count.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, diagnostic) in self.0.iter().take(SHOWN).enumerate() {
+        let mut used = 0;
+        for (i, diagnostic) in self.0.iter().enumerate() {
+            let left = self.0.len() - i;
+            let full = diagnostic.to_string();
+            let height = full.lines().count();
+            let room = LINES.saturating_sub(used);
             if i > 0 {
                 f.write_str("\n")?;
             }
-            write!(f, "{diagnostic}")?;
-        }
-        let left = self.0.len().saturating_sub(SHOWN);
-        if left > 0 {
-            write!(f, "\nerror: {left} more mistakes were found")?;
+            // Every one that follows needs a line.
+            if i == 0 || height + left - 1 <= room {
+                f.write_str(&full)?;
+                used += height;
+            } else if room > 1 || left == 1 {
+                let first = diagnostic.message.lines().next().unwrap_or_default();
+                write!(f, "error: {}", visible(first))?;
+                if let Some(span) = &diagnostic.at {
+                    write!(f, " ({})", visible(&span.to_string()))?;
+                }
+                used += 1;
+            } else {
+                return write!(f, "error: {left} more mistakes were found");
+            }
         }
         Ok(())
     }
@@ -290,6 +305,18 @@ mod tests {
         assert_eq!(
             shown,
             "error: unknown key `lien`\n --> site.yml:3:7\n  |\n3 |     - lien: 1\n  |       ^\nhelp: did you mean `line`?"
+        );
+    }
+
+    #[test]
+    fn many_mistakes_fit_on_a_screen() {
+        let file = SourceFile::new("site.yml", "a: 1\n".repeat(500));
+        let mistake = |line| Diagnostic::new(format!("bad {line}")).at(Span::new(&file, line, 1));
+        let shown = Diagnostics((1..=500).map(mistake).collect()).to_string();
+        assert_eq!(
+            shown,
+            "error: bad 1\n --> site.yml:1:1\n  |\n1 | a: 1\n  | ^\nerror: bad 2 (site.yml:2:1)\n\
+             error: bad 3 (site.yml:3:1)\nerror: bad 4 (site.yml:4:1)\nerror: 496 more mistakes were found"
         );
     }
 

@@ -7,7 +7,7 @@ use crate::plan::compile::{Compiler, Here};
 use crate::plan::keywords::several;
 use crate::plan::variables::read_vars_file;
 use crate::plan::{Action, Entry, Keywords, Task};
-use crate::playbook::keywords::boolean;
+use crate::playbook::keywords::{boolean, is_variable_name};
 use crate::playbook::known::short;
 use crate::playbook::{self, Fields};
 use crate::vars::{Var, VarMap};
@@ -167,6 +167,29 @@ impl Compiler<'_> {
                     let folder = super::files::absolute(&self.scene.dir);
                     self.report(mistake.help(format!("searched in: {}", folder.display())));
                 }
+            }
+        }
+    }
+
+    /// Each of `vars_prompt` asks for a variable.
+    pub(super) fn check_prompts(&mut self, prompts: &Node) {
+        const KEYS: &[&str] = &[
+            "confirm",
+            "default",
+            "encrypt",
+            "name",
+            "private",
+            "prompt",
+            "salt",
+            "salt_size",
+            "unsafe",
+        ];
+        for prompt in several(prompts.clone()) {
+            self.check_names(&prompt, "vars_prompt", KEYS);
+            let name = prompt.get("name").and_then(Node::as_str);
+            if name.is_none_or(|name| !is_variable_name(name)) {
+                let mistake = prompt.error("`vars_prompt` needs `name`: the variable to ask for");
+                self.report(mistake);
             }
         }
     }

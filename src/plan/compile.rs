@@ -104,6 +104,8 @@ pub(super) struct Here {
     pub depth: u16,
     /// A `rescue` waits for its failure.
     pub caught: bool,
+    /// Blocks and files around it.
+    pub nested: u16,
 }
 
 /// The play that is being compiled.
@@ -308,6 +310,10 @@ impl<'a> Compiler<'a> {
         };
         let vars_files: Vec<Node> = fields.get("vars_files").cloned().map(several).unwrap_or_default();
         self.check_vars_files(&vars_files);
+        fields
+            .get("vars_prompt")
+            .into_iter()
+            .for_each(|prompts| self.check_prompts(prompts));
 
         let mut body = self.entries(&play.pre_tasks, &here);
         if !body.is_empty() {
@@ -367,8 +373,10 @@ impl<'a> Compiler<'a> {
     }
 
     fn flush(&self, at: &Span, here: &Here) -> Entry {
+        // No tags: it is not passed over by `--tags`.
         let keywords = Keywords {
             when: Vec::new(),
+            tags: Vec::new(),
             ..here.keywords.clone()
         };
         Entry::Task(Arc::new(Task {

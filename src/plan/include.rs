@@ -54,6 +54,29 @@ pub struct RoleRequest {
     pub allow_duplicates: Option<bool>,
 }
 
+impl RoleRequest {
+    /// Reads rendered arguments: a mapping with `name` (or `role`) and the others.
+    pub fn from_json(args: &serde_json::Value) -> Result<Self, Diagnostic> {
+        let text = |key: &str| match args.get(key) {
+            None | Some(serde_json::Value::Null) => Ok(None),
+            Some(serde_json::Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(Diagnostic::new(format!("`{key}` of `include_role` must be text"))),
+        };
+        let named = match text("name")? {
+            Some(name) => Some(name),
+            None => text("role")?,
+        };
+        Ok(Self {
+            name: named.ok_or_else(|| Diagnostic::new("missing required arguments for `include_role`: name"))?,
+            tasks_from: text("tasks_from")?,
+            vars_from: text("vars_from")?,
+            defaults_from: text("defaults_from")?,
+            handlers_from: text("handlers_from")?,
+            allow_duplicates: args.get("allow_duplicates").and_then(serde_json::Value::as_bool),
+        })
+    }
+}
+
 /// What an `include_role` brings.
 #[derive(Debug)]
 pub struct IncludedRole {

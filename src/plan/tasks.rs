@@ -16,6 +16,9 @@ use crate::yaml::{Kind, Node};
 /// Most tasks of a plan: more come from files that import each other again and again.
 const MOST_TASKS: usize = 100_000;
 
+/// Most blocks and files of tasks one inside of the other.
+const DEEPEST: u16 = 60;
+
 /// The keys of `loop_control`.
 const LOOP_CONTROL: &[&str] = &[
     "break_when",
@@ -30,6 +33,13 @@ const LOOP_CONTROL: &[&str] = &[
 impl Compiler<'_> {
     /// Compiles a list of tasks and blocks.
     pub(super) fn entries(&mut self, items: &[Item], here: &Here) -> Vec<Entry> {
+        if here.nested > DEEPEST {
+            if let Some(item) = items.first() {
+                let mistake = Diagnostic::new(format!("blocks and files are nested deeper than {DEEPEST} levels"));
+                self.report(mistake.at(place_of(item).clone()));
+            }
+            return Vec::new();
+        }
         let mut entries = Vec::with_capacity(items.len());
         for item in items {
             match item {
@@ -51,6 +61,7 @@ impl Compiler<'_> {
         let inside = Here {
             keywords,
             notify: notify.unwrap_or_else(|| here.notify.clone()),
+            nested: here.nested + 1,
             ..here.clone()
         };
         let body = Here {
@@ -241,6 +252,7 @@ impl Compiler<'_> {
         let inside = Here {
             chain,
             dir: path.parent().unwrap_or(Path::new("")).to_owned(),
+            nested: here.nested + 1,
             ..here
         };
         self.entries(&items, &inside)
@@ -282,6 +294,13 @@ pub(super) fn missing_file(named: &Node, name: &str, folders: &[PathBuf]) -> Dia
     named
         .error(format!("no file of tasks `{name}`"))
         .help(format!("searched in: {}", folders.join(", ")))
+}
+
+fn place_of(item: &Item) -> &crate::source::Span {
+    match item {
+        Item::Task(task) => &task.fields.at,
+        Item::Block(block) => &block.fields.at,
+    }
 }
 
 fn is_zero(seconds: &Node) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::plan::CompileOptions;
 use crate::playbook::keywords::is_variable_name;
-use crate::source::{Diagnostic, Diagnostics};
+use crate::source::{Diagnostic, Diagnostics, Span};
 use crate::vars::{Var, VarMap};
 use crate::yaml::{self, Kind, Node};
 
@@ -49,6 +49,10 @@ fn collect(node: &Node, vars: &mut VarMap, mistakes: &mut Vec<Diagnostic>) {
 /// Reads a file of variables (`vars_files`, a role's `vars/`); an empty one has none.
 pub fn read_vars_file(path: &Path, options: &CompileOptions) -> Result<VarMap, Diagnostics> {
     let file = (options.open)(path)?;
+    if file.text.starts_with("$ANSIBLE_VAULT;") {
+        let mistake = Diagnostic::new("the file is encrypted and was not decrypted").at(Span::at_offset(&file, 0));
+        return Err(mistake.help("give its password with --vault-password-file").into());
+    }
     let root = yaml::parse(&file)?;
     if root.as_map().is_none() && !root.is_null() {
         let mistake = format!(

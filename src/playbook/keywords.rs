@@ -99,6 +99,7 @@ const fn word(name: &'static str, form: Form, places: u8) -> Keyword {
 /// Every keyword.
 pub const KEYWORDS: &[Keyword] = &[
     word("name", Form::Text, P | B | T | I),
+    word("tasks", Form::Tasks, P),
     word("vars", Form::Maps, ALL | I),
     word("tags", Form::Texts, ALL | I),
     word("when", Form::Conditions, INNER | I),
@@ -140,8 +141,7 @@ pub const KEYWORDS: &[Keyword] = &[
     word("pre_tasks", Form::Tasks, P),
     word("roles", Form::List, P),
     word("serial", Form::Batches, P),
-    word("strategy", Form::Text, P),
-    word("tasks", Form::Tasks, P),
+    word("strategy", Form::OneOf(STRATEGIES), P),
     word("vars_files", Form::Any, P),
     word("vars_prompt", Form::Maps, P),
     // Blocks.
@@ -170,6 +170,18 @@ pub const KEYWORDS: &[Keyword] = &[
 
 /// The values of `order`.
 pub const ORDERS: &[&str] = &["inventory", "sorted", "reverse_inventory", "reverse_sorted", "shuffle"];
+
+/// The values of `strategy`.
+pub const STRATEGIES: &[&str] = &[
+    "linear",
+    "free",
+    "host_pinned",
+    "debug",
+    "ansible.builtin.linear",
+    "ansible.builtin.free",
+    "ansible.builtin.host_pinned",
+    "ansible.builtin.debug",
+];
 
 /// The keyword of that name in that place.
 pub fn find(name: &str, place: Place) -> Option<&'static Keyword> {

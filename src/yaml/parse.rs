@@ -18,6 +18,7 @@ pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
     let mut options = Options::default();
     options.flow_nesting_limit = DEPTH + 1;
     options.block_nesting_limit = DEPTH + 1;
+    options.emit_comments = false;
     let mut reader = Reader {
         file,
         parser: Parser::new_from_str_with_options(&file.text, options),
@@ -84,7 +85,7 @@ impl<'a> Reader<'a> {
     fn explain(&self, error: &granit_parser::ScanError) -> Diagnostic {
         let mut span = place(self.file, error.marker());
         let text = error.to_string();
-        let message = text.split(" at line").next().unwrap_or(&text).trim().to_owned();
+        let message = text.split(" at char ").next().unwrap_or(&text).trim().to_owned();
         let line_of = |number: u32| {
             self.file
                 .text
@@ -92,6 +93,12 @@ impl<'a> Reader<'a> {
                 .nth(number.saturating_sub(1) as usize)
                 .unwrap_or("")
         };
+        // An open quote is noticed far below, often at the end of the file.
+        if message.contains("quoted scalar")
+            && let Some(open) = self.open_quote(span.line)
+        {
+            return Diagnostic::new("invalid YAML: a quote is opened and never closed").at(open);
+        }
         let mut diagnostic = Diagnostic::new(format!("invalid YAML: {message}"));
         // A tab in the indentation is often noticed one line late.
         for number in [span.line, span.line.saturating_sub(1)] {
@@ -112,6 +119,29 @@ impl<'a> Reader<'a> {
             diagnostic = diagnostic.help("a value that begins with `{{` must be quoted: key: \"{{ name }}\"");
         }
         diagnostic.at(span)
+    }
+
+    /// The last place above `line` where a quote is opened and not closed on its line.
+    fn open_quote(&self, line: u32) -> Option<Span> {
+        let lines: Vec<&str> = self.file.text.lines().take(line as usize).collect();
+        let found = lines.iter().enumerate().rev().find_map(|(at, text)| {
+            let mut open: Option<(usize, char)> = None;
+            let mut before = ' ';
+            for (column, c) in text.chars().enumerate() {
+                match open {
+                    Some((_, quote)) if c == quote && before != '\\' => open = None,
+                    // A quote inside of a word is an apostrophe.
+                    None if matches!(c, '"' | '\'') && matches!(before, ' ' | '[' | '{' | ',' | '(') => {
+                        open = Some((column, c));
+                    }
+                    Some(_) | None => {}
+                }
+                before = c;
+            }
+            open.map(|(column, _)| (at + 1, column + 1))
+        });
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        found.map(|(at, column)| Span::new(self.file, number(at), number(column)))
     }
 
     /// Reads the value that `first` begins; gives it with the number of values in it.
@@ -355,6 +385,14 @@ mod tests {
     #[test]
     fn a_tab_is_named_as_the_cause() {
         assert_eq!(error("a:\n\tb: 1\n"), "2:1 invalid YAML: a tab is used for indentation");
+    }
+
+    #[test]
+    fn an_open_quote_is_shown_where_it_is_opened() {
+        assert_eq!(
+            error("a: 1\nb: \"it's\nc: 2\n"),
+            "2:4 invalid YAML: a quote is opened and never closed"
+        );
     }
 
     #[test]
