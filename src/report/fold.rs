@@ -99,7 +99,6 @@ fn cut_in(name: &str, within: usize) -> Option<Cut<'_>> {
 }
 
 /// Numbers found between the same text.
-#[derive(Default)]
 struct Group<'a> {
     before: &'a str,
     after: &'a str,
@@ -117,26 +116,21 @@ pub(crate) fn pieces<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Vec<Piece>
             Some((value, c)) => (c.before, c.after, Some((value, c.digits))),
             None => (name, "", None),
         };
-        // A name without a number and `before` of one with a number differ: the second has digits next.
-        let slot = match number {
-            Some(_) => *index.entry((before, after)).or_insert_with(|| {
-                groups.push(Group {
-                    before,
-                    after,
-                    numbers: Vec::new(),
-                });
-                groups.len() - 1
-            }),
-            None => {
-                groups.push(Group {
-                    before,
-                    after,
-                    numbers: Vec::new(),
-                });
-                continue;
-            }
+        let new = Group {
+            before,
+            after,
+            numbers: Vec::new(),
         };
-        if let (Some(group), Some(number)) = (groups.get_mut(slot), number) {
+        // A name without a number is a group of its own.
+        let Some(number) = number else {
+            groups.push(new);
+            continue;
+        };
+        let slot = *index.entry((before, after)).or_insert_with(|| {
+            groups.push(new);
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(slot) {
             group.numbers.push(number);
         }
     }

@@ -189,7 +189,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         for cut in 0..=bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();
-            let whole = bytes[..cut].iter().filter(|b| **b == b'\n').count();
+            let whole = String::from_utf8_lossy(&bytes[..cut]).matches('\n').count();
             let events: Vec<_> = read(&path).unwrap().collect::<Result<_, _>>().unwrap();
             assert_eq!(events.len(), whole);
         }
