@@ -50,7 +50,7 @@ impl Ansible {
             BANNER
         };
         let stars = columns.saturating_sub(text::width(words)).max(LEAST_STARS);
-        out.push_str(&format!("\n{words} {}\n", "*".repeat(stars)));
+        put!(out, "\n{words} {}\n", "*".repeat(stars));
     }
 
     fn line(&self, out: &mut String, colour: Colour, line: &str) {
@@ -113,13 +113,13 @@ impl Ansible {
         let shown = |word: &str| {
             let mut line = format!("{word}: {label}");
             if item {
-                line.push_str(&format!(" => (item={shown_item})"));
+                put!(line, " => (item={shown_item})");
                 if word == "skipping" {
                     line.push(' ');
                 }
             }
             if self.verbosity > 0 || report.verbose {
-                line.push_str(&format!(" => {}", values()));
+                put!(line, " => {}", values());
             }
             line
         };
@@ -127,11 +127,9 @@ impl Ansible {
             Status::Ok => return shown("ok"),
             Status::Changed => return shown("changed"),
             Status::Skipped => return shown("skipping"),
+            _ if item => return format!("failed: {label} (item={shown_item}) => {}", values()),
             Status::Unreachable => "UNREACHABLE!",
             Status::InDoubt => "IN DOUBT!",
-            Status::Failed | Status::TimedOut if item => {
-                return format!("failed: {label} (item={shown_item}) => {}", values());
-            }
             Status::Failed | Status::TimedOut => "FAILED!",
         };
         format!("fatal: {label}: {word} => {}", values())
@@ -141,6 +139,8 @@ impl Ansible {
         self.heading(out, "PLAY RECAP");
         let mut hosts = self.summary.recap();
         hosts.sort_by(|a, b| a.host.cmp(&b.host));
+        // Ansible lists the hosts that had a result; one that was never begun is in the retry file.
+        hosts.retain(has_result);
         for host in &hosts {
             out.push_str(&self.recap_line(host));
         }
@@ -263,6 +263,19 @@ impl Ansible {
     }
 }
 
+fn has_result(host: &HostRecap) -> bool {
+    let counts = [
+        host.ok,
+        host.unreachable,
+        host.failed,
+        host.skipped,
+        host.rescued,
+        host.ignored,
+        host.in_doubt,
+    ];
+    counts.iter().any(|count| *count > 0)
+}
+
 fn key<'a>(task: &'a str, path: &'a str) -> &'a str {
     if path.is_empty() { task } else { path }
 }
@@ -313,7 +326,7 @@ mod tests {
     use super::*;
     use crate::event::Diff;
     use crate::report::testing::{
-        Paper, bad, command, feed, item, names, play, report, result, started, task, warning,
+        Paper, bad, command, done, feed, item, names, play, report, result, started, task, warning,
     };
 
     fn shown(verbosity: u8, term: Terminal, events: Vec<EventKind>) -> (String, String) {
@@ -493,12 +506,13 @@ mod tests {
                 task("t"),
                 result(bad("b", "t", Status::TimedOut, "task timeout")),
                 result(bad("a", "t", Status::InDoubt, "connection lost")),
+                done("c", Status::Failed, "never begun"),
             ],
         );
         assert!(out.contains("fatal: [b]: FAILED! => {\"changed\": false, \"msg\": \"task timeout\"}\n"));
         assert!(out.contains("fatal: [a]: IN DOUBT! => "));
         assert!(out.contains("ignored=0    indoubt=1   \n"));
-        assert!(out.find("\na  ") < out.find("\nb  "));
+        assert!(out.find("\na  ") < out.find("\nb  ") && !out.contains("\nc "));
     }
 
     #[test]

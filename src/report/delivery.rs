@@ -294,7 +294,7 @@ mod tests {
             }
         }
 
-        fn note(&self, text: String) {
+        fn note(&self, text: &str) {
             self.book.lock().unwrap().push(format!("{} {text}", self.name));
         }
     }
@@ -317,12 +317,12 @@ mod tests {
                 EventKind::TaskResult(report) => report.host.to_string(),
                 _ => String::new(),
             };
-            self.note(format!("{} {} {what}", event.seq, event.time));
+            self.note(&format!("{} {} {what}", event.seq, event.time));
             Ok(())
         }
 
         fn finish(&mut self) -> io::Result<()> {
-            self.note("finish".to_owned());
+            self.note("finish");
             Ok(())
         }
     }

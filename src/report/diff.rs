@@ -145,12 +145,11 @@ fn edits(old: &[&str], new: &[&str]) -> Vec<Edit> {
         n += usize::from(kind != Kind::Removed);
     };
     (0..prefix).for_each(|_| push(Kind::Same));
-    match shortest(old_middle, new_middle) {
-        Some(kinds) => kinds.into_iter().for_each(&mut push),
-        None => {
-            old_middle.iter().for_each(|_| push(Kind::Removed));
-            new_middle.iter().for_each(|_| push(Kind::Added));
-        }
+    if let Some(kinds) = shortest(old_middle, new_middle) {
+        kinds.into_iter().for_each(&mut push);
+    } else {
+        (0..old_middle.len()).for_each(|_| push(Kind::Removed));
+        (0..new_middle.len()).for_each(|_| push(Kind::Added));
     }
     (0..suffix).for_each(|_| push(Kind::Same));
     out
@@ -271,8 +270,8 @@ mod tests {
 
     #[test]
     fn a_file_that_changed_all_over_is_shown_as_replaced() {
-        let before: String = (0..3000).map(|i| format!("a{i}\n")).collect();
-        let after: String = (0..3000).map(|i| format!("b{i}\n")).collect();
+        let before = (0..3000).map(|i| format!("a{i}\n")).collect::<Vec<_>>().concat();
+        let after = (0..3000).map(|i| format!("b{i}\n")).collect::<Vec<_>>().concat();
         assert_eq!(text_of(&before, &after).lines().count(), 3 + 6000);
     }
 

@@ -6,6 +6,8 @@ use super::text;
 
 /// A folded group is cut into several when it grows longer, so that lines can break between them.
 const PIECE: usize = 48;
+/// Columns kept for ` +12 345 more`.
+const COUNT: usize = 13;
 /// Numbers with more digits are just text.
 const MOST_DIGITS: usize = 18;
 
@@ -20,14 +22,15 @@ pub(crate) struct Piece {
 
 /// The whole set on one line, however long.
 pub(crate) fn fold<'a>(hosts: impl IntoIterator<Item = &'a str>) -> String {
-    let pieces = pieces(hosts);
+    let pieces = pieces(hosts, PIECE);
     let texts: Vec<&str> = pieces.iter().map(|p| p.text.as_str()).collect();
     texts.join(",")
 }
 
 /// The set on at most `lines` lines of `width` columns; what does not fit is counted: `web[001-400] +12 more`.
 pub(crate) fn fold_into<'a>(hosts: impl IntoIterator<Item = &'a str>, width: usize, lines: usize) -> Vec<String> {
-    let pieces = pieces(hosts);
+    // A piece has to fit beside the count of what does not, or it would be cut in the middle of a number.
+    let pieces = pieces(hosts, PIECE.min(width.saturating_sub(COUNT)));
     let mut left: usize = pieces.iter().map(|p| p.hosts).sum();
     let mut out: Vec<String> = Vec::new();
     let mut line = String::new();
@@ -99,7 +102,6 @@ fn cut_in(name: &str, within: usize) -> Option<Cut<'_>> {
 }
 
 /// Numbers found between the same text.
-#[derive(Default)]
 struct Group<'a> {
     before: &'a str,
     after: &'a str,
@@ -107,8 +109,8 @@ struct Group<'a> {
     numbers: Vec<(u64, &'a str)>,
 }
 
-/// The pieces of a set, groups in the order in which their first host came.
-pub(crate) fn pieces<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Vec<Piece> {
+/// The pieces of a set, each of about `most` columns at most, groups in the order in which their first host came.
+pub(crate) fn pieces<'a>(hosts: impl IntoIterator<Item = &'a str>, most: usize) -> Vec<Piece> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     let mut index: HashMap<(&str, &str), usize> = HashMap::new();
     for name in hosts {
@@ -117,33 +119,28 @@ pub(crate) fn pieces<'a>(hosts: impl IntoIterator<Item = &'a str>) -> Vec<Piece>
             Some((value, c)) => (c.before, c.after, Some((value, c.digits))),
             None => (name, "", None),
         };
-        // A name without a number and `before` of one with a number differ: the second has digits next.
-        let slot = match number {
-            Some(_) => *index.entry((before, after)).or_insert_with(|| {
-                groups.push(Group {
-                    before,
-                    after,
-                    numbers: Vec::new(),
-                });
-                groups.len() - 1
-            }),
-            None => {
-                groups.push(Group {
-                    before,
-                    after,
-                    numbers: Vec::new(),
-                });
-                continue;
-            }
+        let new = Group {
+            before,
+            after,
+            numbers: Vec::new(),
         };
-        if let (Some(group), Some(number)) = (groups.get_mut(slot), number) {
+        // A name without a number is a group of its own.
+        let Some(number) = number else {
+            groups.push(new);
+            continue;
+        };
+        let slot = *index.entry((before, after)).or_insert_with(|| {
+            groups.push(new);
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(slot) {
             group.numbers.push(number);
         }
     }
-    groups.into_iter().flat_map(show).collect()
+    groups.into_iter().flat_map(|group| show(group, most)).collect()
 }
 
-fn show(mut group: Group<'_>) -> Vec<Piece> {
+fn show(mut group: Group<'_>, most: usize) -> Vec<Piece> {
     if group.numbers.is_empty() {
         return vec![Piece {
             text: text::one_line(group.before),
@@ -192,7 +189,9 @@ fn show(mut group: Group<'_>) -> Vec<Piece> {
         (*hosts, *single) = (0, true);
     };
     for (from, to, size) in ranges {
-        if !inside.is_empty() && before.len() + after.len() + inside.len() + 2 * from.len() > PIECE {
+        let added = 1 + from.len() + if size > 1 { 1 + to.len() } else { 0 };
+        let brackets = 2;
+        if !inside.is_empty() && before.len() + after.len() + inside.len() + added + brackets > most {
             flush(&mut inside, &mut hosts, &mut single);
         }
         if !inside.is_empty() {
@@ -242,7 +241,7 @@ mod tests {
         assert_eq!(fold(names.iter().map(String::as_str)), "web[0001-7000].example.net");
         let odd: Vec<String> = (0..7000).map(|i| format!("n{}", i * 2)).collect();
         assert_eq!(
-            pieces(odd.iter().map(String::as_str))
+            pieces(odd.iter().map(String::as_str), PIECE)
                 .iter()
                 .map(|p| p.hosts)
                 .sum::<usize>(),
@@ -264,6 +263,10 @@ mod tests {
         );
         assert_eq!(fold_into(["averyveryverylongname"], 10, 1), ["averyvery~"]);
         assert_eq!(fold_into(["a1", "a2", "b"], 40, 1), ["a[1,2],b"]);
+        let odd: Vec<String> = (0..30).map(|i| format!("web{:03}", i * 2)).collect();
+        let odd = || odd.iter().map(String::as_str);
+        assert_eq!(fold_into(odd(), 30, 1), ["web[000,002,004] +27 more"]);
+        assert_eq!(fold_into(odd(), 44, 1), ["web[000,002,004,006,008,010] +24 more"]);
     }
 
     proptest! {
@@ -273,7 +276,7 @@ mod tests {
             width in 14usize..60, lines in 1usize..4
         ) {
             let names: Vec<&str> = names.iter().map(String::as_str).filter(|n| !n.is_empty()).collect();
-            prop_assert_eq!(pieces(names.iter().copied()).iter().map(|p| p.hosts).sum::<usize>(), names.len());
+            prop_assert_eq!(pieces(names.iter().copied(), PIECE).iter().map(|p| p.hosts).sum::<usize>(), names.len());
             let shown = fold_into(names.iter().copied(), width, lines);
             prop_assert!(shown.len() <= lines);
             for line in shown {

@@ -189,7 +189,7 @@ mod tests {
         let bytes = std::fs::read(&path).unwrap();
         for cut in 0..=bytes.len() {
             std::fs::write(&path, &bytes[..cut]).unwrap();
-            let whole = bytes[..cut].iter().filter(|b| **b == b'\n').count();
+            let whole = String::from_utf8_lossy(&bytes[..cut]).matches('\n').count();
             let events: Vec<_> = read(&path).unwrap().collect::<Result<_, _>>().unwrap();
             assert_eq!(events.len(), whole);
         }
@@ -215,6 +215,29 @@ mod tests {
             time: String::new(),
         };
         assert_eq!(journal.event(&event).unwrap_err().kind(), io::ErrorKind::StorageFull);
+    }
+
+    #[test]
+    fn a_closed_standard_output_does_not_cost_the_journal() {
+        use crate::report::ansible::Ansible;
+        use crate::report::delivery::Reporter;
+        use crate::report::terminal::Terminal;
+
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::create(dir.path(), "r1").unwrap();
+        let path = journal.dir().join(FILE_NAME);
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let console = Ansible::new(Box::new(writer), Box::new(io::sink()), Terminal::plain(), 0);
+        let reporter = Reporter::start(vec![Box::new(journal), Box::new(console)]).unwrap();
+        reporter.teller().tell(started("site.yml", &["a"], false));
+        for _ in 0..10 {
+            reporter.teller().tell(result(command("a", Status::Ok, 0, "x", "")));
+        }
+        let (summary, broken) = reporter.finish();
+        assert_eq!(summary.recap()[0].ok, 10);
+        assert!(broken.len() == 1 && broken[0].is_closed_pipe());
+        assert_eq!(read(&path).unwrap().count(), 11);
     }
 
     #[test]

@@ -21,13 +21,9 @@ impl Lines {
     fn tell(&self, kind: &EventKind) -> (String, String) {
         let (mut out, mut err) = (String::new(), String::new());
         match kind {
-            EventKind::ItemResult(report) => show(report, &mut out, &mut err),
-            EventKind::TaskResult(report) if report.looped => {
-                if !report.status.is_good() {
-                    failure(report, &mut err);
-                }
-            }
-            EventKind::TaskResult(report) => show(report, &mut out, &mut err),
+            EventKind::TaskResult(report) if report.looped && report.status.is_good() => {}
+            EventKind::TaskResult(report) if report.looped => failure(report, &mut err),
+            EventKind::ItemResult(report) | EventKind::TaskResult(report) => show(report, &mut out, &mut err),
             EventKind::Message { severity, text } => {
                 let head = match severity {
                     Severity::Debug if self.verbosity == 0 => return (out, err),
@@ -40,7 +36,7 @@ impl Lines {
                 err.push('\n');
             }
             EventKind::RunCancelled { reason } => {
-                err.push_str(&format!("stopped by {}\n", text::one_line(reason)));
+                put!(err, "stopped by {}\n", text::one_line(reason));
             }
             _ => {}
         }
@@ -51,13 +47,13 @@ impl Lines {
 fn show(report: &TaskReport, out: &mut String, err: &mut String) {
     let host = &report.host;
     for line in text::lines(&report.stdout) {
-        out.push_str(&format!("{host} | {line}\n"));
+        put!(out, "{host} | {line}\n");
     }
     for line in text::lines(&report.stderr) {
-        err.push_str(&format!("{host} | {line}\n"));
+        put!(err, "{host} | {line}\n");
     }
     for warning in &report.warnings {
-        err.push_str(&format!("{host} | warning: {}\n", text::one_line(warning)));
+        put!(err, "{host} | warning: {}\n", text::one_line(warning));
     }
     if !report.status.is_good() {
         failure(report, err);
@@ -65,7 +61,7 @@ fn show(report: &TaskReport, out: &mut String, err: &mut String) {
         // Not a command: what it came to is all there is to say.
         let message = text::one_line(report.msg.trim());
         let colon = if message.is_empty() { "" } else { ": " };
-        out.push_str(&format!("{host} | {}{colon}{message}\n", words::word(report.status)));
+        put!(out, "{host} | {}{colon}{message}\n", words::word(report.status));
     }
 }
 
@@ -73,7 +69,7 @@ fn failure(report: &TaskReport, err: &mut String) {
     let ignored = if report.ignored { " (ignored)" } else { "" };
     let host = &report.host;
     let word = words::word(report.status);
-    err.push_str(&format!("{host} | {word}{ignored}: {}\n", words::reason(report)));
+    put!(err, "{host} | {word}{ignored}: {}\n", words::reason(report));
 }
 
 impl Sink for Lines {

@@ -4,6 +4,14 @@ use std::io;
 
 use crate::event::Event;
 
+/// Appends formatted text to a `String`, which cannot fail.
+macro_rules! put {
+    ($out:expr, $($arg:tt)*) => {{
+        use std::fmt::Write as _;
+        let _ = write!($out, $($arg)*);
+    }};
+}
+
 pub mod ansible;
 pub mod csv;
 pub mod delivery;

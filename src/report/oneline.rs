@@ -29,10 +29,10 @@ fn line(report: &TaskReport) -> String {
         Some(rc) => {
             let mut line = format!("{head} | rc={rc} | (stdout) {}", flat(&report.stdout));
             if !report.stderr.is_empty() {
-                line.push_str(&format!(" (stderr) {}", flat(&report.stderr)));
+                put!(line, " (stderr) {}", flat(&report.stderr));
             }
             if !report.status.is_good() && report.status != Status::Failed {
-                line.push_str(&format!(" (msg) {}", text::one_line(&report.msg)));
+                put!(line, " (msg) {}", text::one_line(&report.msg));
             }
             line
         }

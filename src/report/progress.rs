@@ -227,31 +227,9 @@ impl State {
         if !self.adhoc && !self.task.is_empty() {
             parts.push((Colour::Dim, self.task.clone()));
         }
-        let mut out = vec![self.first_line(&parts, done, of, width, term)];
+        let mut out = vec![first_line(&parts, done, of, width, term)];
         out.extend(self.slow_line(now, width, term));
         out
-    }
-
-    fn first_line(&self, parts: &[(Colour, String)], done: usize, of: usize, width: usize, term: &Terminal) -> String {
-        // One column stays free: some terminals wrap when the last one is written.
-        let mut room = width.saturating_sub(1);
-        let mut line = String::new();
-        if room > 2 * BAR {
-            line.push_str(&bar(done, of, term));
-            room = room.saturating_sub(BAR);
-        }
-        let mut used = 0;
-        for (colour, part) in parts {
-            let gap = if line.is_empty() { 0 } else { 2 };
-            if used + gap + 4 > room {
-                break;
-            }
-            let part = text::fit(part, room - used - gap, term.pick("…", "~"));
-            line.push_str(&" ".repeat(gap));
-            line.push_str(&term.paint(*colour, &part));
-            used += gap + text::width(&part);
-        }
-        line
     }
 
     fn slow_line(&self, now: Instant, width: usize, term: &Terminal) -> Option<String> {
@@ -283,6 +261,28 @@ impl State {
         let line = text::fit(&line, width.saturating_sub(1), term.pick("…", "~"));
         Some(term.paint(Colour::Dim, &line))
     }
+}
+
+fn first_line(parts: &[(Colour, String)], done: usize, of: usize, width: usize, term: &Terminal) -> String {
+    // One column stays free: some terminals wrap when the last one is written.
+    let mut room = width.saturating_sub(1);
+    let mut line = String::new();
+    if room > 2 * BAR {
+        line.push_str(&bar(done, of, term));
+        room = room.saturating_sub(BAR);
+    }
+    let mut used = 0;
+    for (colour, part) in parts {
+        let gap = if line.is_empty() { 0 } else { 2 };
+        if used + gap + 4 > room {
+            break;
+        }
+        let part = text::fit(part, room - used - gap, term.pick("…", "~"));
+        line.push_str(&" ".repeat(gap));
+        line.push_str(&term.paint(*colour, &part));
+        used += gap + text::width(&part);
+    }
+    line
 }
 
 fn bar(done: usize, of: usize, term: &Terminal) -> String {

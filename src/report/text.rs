@@ -21,7 +21,7 @@ pub(crate) fn push_json_char(out: &mut String, c: char) {
         '\u{8}' => out.push_str("\\b"),
         '\u{c}' => out.push_str("\\f"),
         // All of them are in the basic plane, so four digits do.
-        c if is_unsafe(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+        c if is_unsafe(c) => put!(out, "\\u{:04x}", u32::from(c)),
         c => out.push(c),
     }
 }

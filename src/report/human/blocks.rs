@@ -28,7 +28,7 @@ struct Said {
 /// Output that is not shown yet.
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    blocks: IndexMap<Said, Vec<HostName>>,
+    held: IndexMap<Said, Vec<HostName>>,
     bytes: usize,
     /// Results taken, shown ones included.
     pub(super) taken: usize,
@@ -46,7 +46,7 @@ impl Blocks {
             msg: report.msg.clone(),
         };
         let size = said.stdout.len() + said.stderr.len();
-        let hosts = self.blocks.entry(said).or_default();
+        let hosts = self.held.entry(said).or_default();
         if hosts.is_empty() {
             self.bytes += size;
         }
@@ -60,7 +60,7 @@ impl Blocks {
 
     /// Shows everything: what most hosts say first, the odd ones last, where they are seen; failures after them.
     pub(super) fn show(&mut self, fleet: &Fleet, term: &Terminal) -> String {
-        let mut blocks: Vec<_> = std::mem::take(&mut self.blocks).into_iter().collect();
+        let mut blocks: Vec<_> = std::mem::take(&mut self.held).into_iter().collect();
         self.bytes = 0;
         blocks.sort_by_key(|(said, hosts)| (!said.status.is_good(), std::cmp::Reverse(hosts.len())));
         let mut out = String::new();
@@ -99,7 +99,7 @@ fn show_block(out: &mut String, said: &Said, hosts: &[HostName], term: &Terminal
     if !fits {
         let room = term.width.saturating_sub(INDENT);
         for line in fold::fold_into(hosts.iter().map(HostName::as_str), room, HOST_LINES) {
-            out.push_str(&format!("{}{}\n", " ".repeat(INDENT), term.paint(Colour::Bold, &line)));
+            put!(out, "{}{}\n", " ".repeat(INDENT), term.paint(Colour::Bold, &line));
         }
     }
     let mut anything = false;

@@ -33,8 +33,9 @@ struct Key {
 #[derive(Debug)]
 struct Group {
     hosts: Vec<HostName>,
-    /// The reason as the first host gave it.
+    /// The reason as `from` gave it.
     reason: String,
+    from: HostName,
     /// The others gave exactly the same one.
     same: bool,
     details: Vec<(Colour, String)>,
@@ -68,7 +69,7 @@ impl Gathered {
         for warning in &report.warnings {
             let warning = text::one_line(warning);
             let key = words::masked(&warning, host.as_str());
-            self.put(Mark::Warning, None, key, host, warning, Vec::new, now);
+            self.put(Mark::Warning, None, key, host, &warning, Vec::new, now);
         }
         let mark = Mark::of(report.status, report.ignored, report.rescued);
         let item = words::item(report).map(|item| format!("item={item}"));
@@ -84,20 +85,20 @@ impl Gathered {
                 key.push('\n');
                 key.push_str(line);
             }
-            self.put(mark, None, key, host, reason, || details, now);
+            self.put(mark, None, key, host, &reason, || details, now);
         } else {
             let why = words::reason(report);
             let reason = item.map_or_else(|| why.clone(), |item| format!("{item}: {why}"));
             let key = words::masked(&reason, host.as_str());
             let details = || bad_details(report, &why, verbosity);
-            self.put(mark, report.rc, key, host, reason, details, now);
+            self.put(mark, report.rc, key, host, &reason, details, now);
         }
     }
 
     /// Another try of a task.
     pub(super) fn retrying(&mut self, host: &HostName, left: u32, now: Instant) {
         let reason = format!("{left} retries left");
-        self.put(Mark::Retrying, None, reason.clone(), host, reason, Vec::new, now);
+        self.put(Mark::Retrying, None, reason.clone(), host, &reason, Vec::new, now);
     }
 
     #[expect(clippy::too_many_arguments, reason = "private, one caller's worth of facts each")]
@@ -107,7 +108,7 @@ impl Gathered {
         rc: Option<i64>,
         text: String,
         host: &HostName,
-        reason: String,
+        reason: &str,
         details: impl FnOnce() -> Vec<(Colour, String)>,
         now: Instant,
     ) {
@@ -117,7 +118,8 @@ impl Gathered {
         }
         let group = self.groups.entry(Key { mark, rc, text }).or_insert_with(|| Group {
             hosts: Vec::new(),
-            reason: reason.clone(),
+            reason: reason.to_owned(),
+            from: host.clone(),
             same: true,
             details: details(),
         });
@@ -163,13 +165,16 @@ fn show_group(out: &mut String, mark: Mark, mut group: Group, fleet: &Fleet, ter
     fleet.sort(&mut group.hosts);
     let lines = if mark.is_urgent() { HOST_LINES } else { 1 };
     let mut reason = group.reason;
-    if !group.same
-        && let Some(first) = group.hosts.first()
-    {
-        reason = format!("{reason} (as on {first}; others differ in names or numbers)");
+    if !group.same {
+        reason = as_on(&reason, &group.from);
     }
     line(out, mark, &group.hosts, lines, &reason, fleet, term);
     style::gutter(out, &group.details, INDENT, term);
+}
+
+/// A reason that the others gave with other names and numbers in it.
+pub(super) fn as_on(reason: &str, host: &HostName) -> String {
+    format!("{reason} (as on {host}; others differ in names or numbers)")
 }
 
 /// `  ✗ failed        5  db[03-05,08],cache1` and the reason below.

@@ -197,7 +197,9 @@ impl Human {
                 let outcome = self.fleet.host(host);
                 outcome.touched = true;
                 outcome.status = Some(*status);
-                if let Some(task) = task {
+                if let Some(task) = task
+                    && !self.adhoc
+                {
                     outcome.task = text::one_line(task);
                 }
                 if outcome.reason.is_empty()
@@ -270,7 +272,7 @@ impl Human {
             &[format!("play {}", text::one_line(play.trim())), fact.to_owned()],
             &term,
         );
-        out.push_str(&format!("\n{}\n", style::rule(&title, Colour::Bold, &term)));
+        put!(out, "\n{}\n", style::rule(&title, Colour::Bold, &term));
     }
 
     /// Shows everything that waits.
@@ -304,7 +306,7 @@ impl Human {
             if self.options.verbosity >= 2 && key != pending.task {
                 heading.push_str(&term.paint(Colour::Dim, &format!("  {}", text::one_line(key))));
             }
-            out.push_str(&format!("\n{heading}\n"));
+            put!(out, "\n{heading}\n");
             self.headed = Some(key.to_owned());
         }
         out.push_str(&shown);

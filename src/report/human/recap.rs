@@ -12,6 +12,8 @@ use crate::report::{text, words};
 
 /// Groups shown; the journal and the retry file have all.
 const MOST_GROUPS: usize = 15;
+/// Blanks between two totals.
+const GAP: usize = 3;
 /// With more groups than this each gets a single line of hosts.
 const ROOMY: usize = 6;
 
@@ -33,6 +35,18 @@ impl Outcome {
             None => Mark::NotStarted,
         }
     }
+}
+
+/// What makes two hosts' trouble the same: how, at which task, for which reason (masked).
+type Key<'a> = (Mark, &'a str, String);
+
+/// The hosts with the same trouble.
+struct Cases<'a> {
+    hosts: Vec<HostName>,
+    /// The reason as the first of them gave it.
+    reason: &'a str,
+    /// The others gave exactly the same one.
+    same: bool,
 }
 
 /// What the recap is made of.
@@ -64,14 +78,21 @@ impl Recap<'_> {
             title.push("check mode, nothing was changed".to_owned());
         }
         let mut out = format!("\n{}\n", style::rule(&style::join(&title, term), Colour::Bold, term));
-        let counts: Vec<String> = totals
-            .iter()
-            .map(|(mark, number)| {
-                let text = format!("{} {} {}", mark.symbol(term), text::count(*number), mark.word());
-                term.paint(mark.colour(), &text)
-            })
-            .collect();
-        out.push_str(&format!("  {}\n", counts.join("   ")));
+        let mut used = 0;
+        for (mark, number) in &totals {
+            let text = format!("{} {} {}", mark.symbol(term), text::count(*number), mark.word());
+            let gap = if used == 0 { 2 } else { GAP };
+            if used + gap + text::width(&text) > term.width && used > 0 {
+                out.push_str("\n  ");
+                used = 2;
+            } else {
+                out.push_str(&" ".repeat(gap));
+                used += gap;
+            }
+            used += text::width(&text);
+            out.push_str(&term.paint(mark.colour(), &text));
+        }
+        out.push('\n');
         for (number, what) in [(self.ignored, "ignored"), (self.rescued, "rescued")] {
             if number > 0 {
                 let s = if number == 1 { "" } else { "s" };
@@ -87,7 +108,7 @@ impl Recap<'_> {
     /// What went wrong, worst first.
     fn groups(&self, out: &mut String) {
         let term = &self.options.term;
-        let mut groups: IndexMap<(Mark, &str, String), (Vec<HostName>, &str, bool)> = IndexMap::new();
+        let mut groups: IndexMap<Key<'_>, Cases<'_>> = IndexMap::new();
         for (host, outcome) in self.fleet.outcomes() {
             let mark = outcome.mark();
             if matches!(mark, Mark::Good(_)) {
@@ -98,39 +119,45 @@ impl Recap<'_> {
                 outcome.task.as_str(),
                 words::masked(&outcome.reason, host.as_str()),
             );
-            let group = groups
-                .entry(key)
-                .or_insert_with(|| (Vec::new(), outcome.reason.as_str(), true));
-            group.2 &= group.1 == outcome.reason;
-            group.0.push(host.clone());
+            let cases = groups.entry(key).or_insert_with(|| Cases {
+                hosts: Vec::new(),
+                reason: outcome.reason.as_str(),
+                same: true,
+            });
+            cases.same &= cases.reason == outcome.reason;
+            cases.hosts.push(host.clone());
         }
         if groups.is_empty() {
             return;
         }
-        groups.sort_by(|a, ga, b, gb| b.0.cmp(&a.0).then(gb.0.len().cmp(&ga.0.len())));
+        groups.sort_by(|a, ga, b, gb| b.0.cmp(&a.0).then(gb.hosts.len().cmp(&ga.hosts.len())));
         let lines = if groups.len() > ROOMY { 1 } else { 2 };
         out.push('\n');
-        for ((mark, task, _), (hosts, reason, same)) in groups.iter().take(MOST_GROUPS) {
-            let mut parts: Vec<String> = [task, reason]
-                .iter()
-                .filter(|part| !part.is_empty())
-                .map(|part| (**part).to_owned())
+        for ((mark, task, _), cases) in groups.iter().take(MOST_GROUPS) {
+            let reason = match cases.hosts.first() {
+                Some(first) if !cases.same => group::as_on(cases.reason, first),
+                _ => cases.reason.to_owned(),
+            };
+            let parts: Vec<String> = [(*task).to_owned(), reason]
+                .into_iter()
+                .filter(|p| !p.is_empty())
                 .collect();
-            if !same && let Some(first) = hosts.first() {
-                parts.push(format!("as on {first}, others differ in names or numbers"));
-            }
             let why = style::join(&parts, term);
             let why = if lines == 1 {
                 text::fit(&why, term.width.saturating_sub(style::INDENT), term.pick("…", "~"))
             } else {
                 why
             };
-            group::line(out, *mark, hosts, lines, &why, self.fleet, term);
+            group::line(out, *mark, &cases.hosts, lines, &why, self.fleet, term);
         }
-        let rest: Vec<usize> = groups.values().skip(MOST_GROUPS).map(|group| group.0.len()).collect();
+        let rest: Vec<usize> = groups
+            .values()
+            .skip(MOST_GROUPS)
+            .map(|cases| cases.hosts.len())
+            .collect();
         if !rest.is_empty() {
             let hosts = text::hosts(rest.iter().sum());
-            out.push_str(&format!("  and {} more reasons on {hosts}\n", rest.len()));
+            put!(out, "  and {} more reasons on {hosts}\n", rest.len());
         }
     }
 
@@ -146,12 +173,13 @@ impl Recap<'_> {
         }
         out.push('\n');
         if let Some(path) = &self.options.retry_file {
+            // Not cut, whatever the width: it is there to be copied, as is the command.
             let path = text::one_line(&path.display().to_string());
-            out.push_str(&format!("  retry file  {path} ({})\n", text::hosts(left)));
+            put!(out, "  retry file  {path} ({})\n", text::hosts(left));
         }
         if let Some(command) = &self.options.rerun {
             let command = self.options.term.paint(Colour::Bold, &text::one_line(command));
-            out.push_str(&format!("  run again   {command}\n"));
+            put!(out, "  run again   {command}\n");
         }
     }
 }

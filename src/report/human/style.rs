@@ -74,10 +74,9 @@ impl Mark {
             Self::Good(_) => term.pick("✓", "+"),
             Self::Warning => "!",
             Self::Retrying => term.pick("↻", "~"),
-            Self::Ignored | Self::Rescued => term.pick("✗", "x"),
             Self::NotStarted | Self::Interrupted => term.pick("·", "."),
             Self::Bad(Status::InDoubt) => "?",
-            Self::Bad(_) => term.pick("✗", "x"),
+            Self::Bad(_) | Self::Ignored | Self::Rescued => term.pick("✗", "x"),
         }
     }
 }
@@ -96,9 +95,9 @@ pub(super) fn head(mark: Mark, hosts: usize, digits: usize, term: &Terminal) -> 
 /// A heading across the terminal: `── recap · site.yml ─────────`.
 pub(super) fn rule(title: &str, colour: Colour, term: &Terminal) -> String {
     let dash = term.pick("─", "-");
-    let room = term.width.saturating_sub(7);
+    let room = term.width.saturating_sub(6);
     let title = text::fit(title, room, term.pick("…", "~"));
-    let rest = term.width.saturating_sub(text::width(&title) + 5);
+    let rest = term.width.saturating_sub(text::width(&title) + 4);
     format!(
         "{} {} {}",
         term.paint(Colour::Dim, &dash.repeat(2)),
