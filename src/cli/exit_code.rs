@@ -11,6 +11,8 @@ pub enum ExitCode {
     Hosts(u8),
     /// A check, a policy or a guard refused; nothing was changed.
     Refused,
+    /// An output could not be written (a full disk); the hosts themselves succeeded.
+    Output,
     /// A bug of ours, caught; the other hosts went on.
     Bug,
     /// Stopped by a signal after draining: 128 and its number.
@@ -25,6 +27,7 @@ impl ExitCode {
             Self::Usage => 1,
             Self::Hosts(code) => code,
             Self::Refused => 10,
+            Self::Output => 74,
             Self::Bug => 70,
             Self::Signal(number) => 128 + number,
         }

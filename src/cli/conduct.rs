@@ -1,0 +1,235 @@
+//! Conducts a run: outputs, signals, workers, verdict. Every command that contacts hosts ends up here.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cli::args::OutputArg;
+use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::exit_code::ExitCode;
+use crate::cli::setup::Setup;
+use crate::cli::signals::SignalGuard;
+use crate::deadline::CancelToken;
+use crate::engine::shared::{Parts, Shared};
+use crate::engine::{Engine, hosts_of};
+use crate::event::{EventKind, Severity};
+use crate::names::HostName;
+use crate::plan::Plan;
+use crate::report::delivery::{BrokenSink, Reporter};
+use crate::report::human::{Human, HumanOptions};
+use crate::report::journal::{Journal, new_run_id};
+use crate::report::progress::Progress;
+use crate::report::retry_file::RetryFile;
+use crate::report::{Sink, ansible, csv, jsonl, lines, oneline};
+use crate::source::Diagnostics;
+
+/// What a run is, beside its plan.
+pub struct Occasion {
+    /// What people call it.
+    pub title: String,
+    /// An ad-hoc command: no PLAY and TASK lines.
+    pub adhoc: bool,
+    /// Its output is lines of the hosts' output (`exec`).
+    pub lines: bool,
+    /// Where the retry file goes when nothing else is said.
+    pub retry_file: PathBuf,
+    /// The audit to show instead of results.
+    pub audit: Option<(Subject, Option<PathBuf>)>,
+}
+
+/// A run ready to go: everything is checked, nothing is contacted.
+pub struct Ready {
+    shared: Arc<Shared>,
+    hosts: Vec<HostName>,
+    reporter: Reporter,
+    signals: SignalGuard,
+    run: String,
+    title: String,
+    adhoc: bool,
+    words: Vec<String>,
+}
+
+/// Runs the plan and gives the exit code.
+pub fn conduct(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+    let ready = prepare(setup, plan, occasion)?;
+    ready.run(plan)
+}
+
+/// The hosts of all plays, each once, in inventory order.
+pub fn all_hosts(shared: &Shared, plan: &Plan) -> Result<Vec<HostName>, Diagnostics> {
+    let mut seen = std::collections::HashSet::new();
+    for play in &plan.plays {
+        seen.extend(hosts_of(shared, play)?.0);
+    }
+    let mut hosts: Vec<HostName> = shared.inventory.hosts.keys().filter(|name| seen.remove(*name)).cloned().collect();
+    // Hosts outside of the inventory: the implicit localhost.
+    let mut rest: Vec<HostName> = seen.into_iter().collect();
+    rest.sort();
+    hosts.extend(rest);
+    Ok(hosts)
+}
+
+fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diagnostics> {
+    let cancel = CancelToken::new();
+    let (late_teller, tell) = late_tell();
+    let words = setup.words.clone();
+    let output = setup.output;
+    let outside = setup.outside.clone();
+    let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
+    let hosts = all_hosts(&shared, plan)?;
+    if hosts.is_empty() && occasion.adhoc {
+        return Err(crate::source::Diagnostic::new("no hosts matched").help("`batchssh inventory --graph` shows what there is").into());
+    }
+    let run = new_run_id();
+    let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    let mut complaints = Vec::new();
+    match Journal::create(&outside.state_dir.join("runs"), &run) {
+        Ok(journal) => sinks.push(Box::new(journal)),
+        Err(error) => complaints.push(format!(
+            "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
+            outside.state_dir.display()
+        )),
+    }
+    let retry_file = output.retry_file(&occasion.retry_file);
+    if let Some(path) = &retry_file {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        sinks.push(Box::new(RetryFile::new(path, hosts.iter().cloned())));
+    }
+    let progress = Progress::new(outside.stderr);
+    let screen = progress.screen();
+    let out: Box<dyn Write + Send> = Box::new(screen.over(io::stdout()));
+    let err: Box<dyn Write + Send> = Box::new(screen.over(io::stderr()));
+    let term = outside.stdout;
+    let form = output.form.unwrap_or(if term.is_tty { OutputArg::Human } else { OutputArg::Ansible });
+    let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
+        (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
+            Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
+        }
+        _ if occasion.lines && output.form.is_none() && !term.is_tty => Box::new(lines::Lines::new(out, err, output.verbosity)),
+        _ => match form {
+            OutputArg::Human => {
+                let rerun = retry_file.as_ref().map(|path| rerun(&words, path));
+                let options = HumanOptions { term, verbosity: output.verbosity, retry_file: retry_file.clone(), rerun };
+                Box::new(Human::new(out, err, options))
+            }
+            OutputArg::Ansible => Box::new(ansible::Ansible::new(out, err, term, output.verbosity)),
+            OutputArg::Json => Box::new(jsonl::JsonLines::new(out)),
+            OutputArg::Csv => Box::new(csv::Csv::new(out, err)),
+            OutputArg::Oneline => Box::new(oneline::OneLine::new(out, err, term)),
+        },
+    };
+    sinks.push(console);
+    sinks.push(Box::new(progress));
+    let on_broken = {
+        let cancel = cancel.clone();
+        move |broken: &BrokenSink| {
+            if broken.essential {
+                cancel.wind_down();
+            }
+        }
+    };
+    let reporter = Reporter::start_with(sinks, on_broken)
+        .map_err(|error| crate::source::Diagnostic::new(format!("cannot start the reporter: {error}")))?;
+    let teller = reporter.teller();
+    let _ = late_teller.set(reporter.teller());
+    for text in complaints {
+        teller.message(Severity::Warning, text);
+    }
+    for warning in shared.inventory.warnings.iter().chain(&plan.warnings) {
+        teller.message(Severity::Warning, crate::cli::setup::one_line(warning));
+    }
+    let signals = SignalGuard::listen(&cancel, move |name, again| {
+        let text = if again {
+            "stopping now; what was running is in doubt".to_owned()
+        } else {
+            format!("{name}: running tasks finish, nothing new is started; once more stops at once")
+        };
+        teller.message(Severity::Warning, text);
+        if !again {
+            teller.tell(EventKind::RunCancelled { reason: name.to_owned() });
+        }
+    })
+    .map_err(|error| crate::source::Diagnostic::new(format!("cannot listen for signals: {error}")))?;
+    Ok(Ready { shared, hosts, reporter, signals, run, title: occasion.title.clone(), adhoc: occasion.adhoc, words })
+}
+
+/// The reporter needs the run's facts, and the run needs a way to the reporter: the way is filled in later.
+fn late_tell() -> (Arc<std::sync::OnceLock<crate::report::delivery::Teller>>, crate::engine::shared::Tell) {
+    let slot: Arc<std::sync::OnceLock<crate::report::delivery::Teller>> = Arc::default();
+    let tell = {
+        let slot = slot.clone();
+        Box::new(move |kind: EventKind| {
+            if let Some(teller) = slot.get() {
+                teller.tell(kind);
+            }
+        })
+    };
+    (slot, tell)
+}
+
+/// The command that runs again what did not succeed.
+fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
+    let mut out: Vec<String> = vec!["batchssh".to_owned()];
+    let mut skip = false;
+    for word in words {
+        if std::mem::take(&mut skip) {
+            continue;
+        }
+        if word == "--" {
+            break;
+        }
+        if word == "-l" || word == "--limit" {
+            skip = true;
+            continue;
+        }
+        if word.starts_with("--limit=") {
+            continue;
+        }
+        out.push(crate::shell::quote_str(word));
+    }
+    out.push("--limit".to_owned());
+    out.push(crate::shell::quote_str(&format!("@{}", retry_file.display())));
+    if let Some(at) = words.iter().position(|word| word == "--") {
+        out.extend(words.iter().skip(at).map(|word| crate::shell::quote_str(word)));
+    }
+    out.join(" ")
+}
+
+impl Ready {
+    fn run(self, plan: &Plan) -> Result<ExitCode, Diagnostics> {
+        let begun = Instant::now();
+        let options = &self.shared.options;
+        (self.shared.tell)(EventKind::RunStarted {
+            run: self.run.clone(),
+            command: self.words.iter().map(|word| self.shared.mask.text(word)).collect(),
+            title: self.title.clone(),
+            hosts: self.hosts.clone(),
+            check: options.check,
+            forks: options.forks,
+            adhoc: self.adhoc,
+        });
+        let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
+        let ended = engine.run(plan);
+        drop(engine);
+        let summary = self.reporter.summary();
+        let signal = self.signals.seen();
+        let code = match (&ended, signal) {
+            (_, Some(number)) => ExitCode::Signal(number),
+            (Err(_), None) => ExitCode::Usage,
+            (Ok(ended), None) if ended.crashed => ExitCode::Bug,
+            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()),
+        };
+        (self.shared.tell)(EventKind::RunFinished {
+            recap: summary.recap(),
+            exit_code: code.code(),
+            seconds: begun.elapsed().as_secs_f64(),
+        });
+        drop(self.signals);
+        drop(self.shared);
+        let (_, broken) = self.reporter.finish();
+        ended?;
+        let lost = broken.iter().any(|sink| !sink.is_closed_pipe());
+        Ok(if lost && code.code() == 0 { ExitCode::Output } else { code })
+    }
+}

@@ -1,0 +1,445 @@
+//! From words to everything a run needs: settings, variables, inventory, secrets. Nothing is contacted here.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::args::{Common, HostKeyArg, OutputArg, PlaybookFlags};
+use crate::deadline::CancelToken;
+use crate::engine::mask::Mask;
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions, Shared, Tell};
+use crate::inventory::{Inventory, Limit, LoadOptions};
+use crate::names::HostName;
+use crate::plan::{CompileOptions, to_vars};
+use crate::playbook::split_arguments;
+use crate::report::terminal::{Terminal, TerminalEnv};
+use crate::secret::Secret;
+use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, Output, Settings, Source};
+use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
+use crate::transport::any::AnyTransport;
+use crate::transport::ssh::SshTransport;
+use crate::transport::ssh::config::{Local, SshConfig};
+use crate::transport::{ConnectRequest, HostKeyCheck};
+use crate::vars::VarMap;
+use crate::vars::templar::{self, Templar};
+use crate::yaml::{self, Kind, Node, TextUse};
+
+/// What is outside of the program: terminals and folders.
+#[derive(Clone, Debug)]
+pub struct Outside {
+    /// Runs and their journals are kept here.
+    pub state_dir: PathBuf,
+    /// What standard output can show.
+    pub stdout: Terminal,
+    /// What standard error can show.
+    pub stderr: Terminal,
+}
+
+/// What is shown and written.
+#[derive(Clone, Debug)]
+pub struct OutputChoice {
+    /// `--output`, or the configuration.
+    pub form: Option<OutputArg>,
+    /// `-v`, counted.
+    pub verbosity: u8,
+    retry_file: Option<PathBuf>,
+    retry_folder: Option<PathBuf>,
+    retry_files: bool,
+}
+
+impl OutputChoice {
+    /// Where the retry file goes; `None`: nowhere.
+    pub fn retry_file(&self, usual: &Path) -> Option<PathBuf> {
+        if !self.retry_files {
+            return None;
+        }
+        if let Some(path) = &self.retry_file {
+            return Some(path.clone());
+        }
+        match (&self.retry_folder, usual.file_name()) {
+            (Some(folder), Some(name)) => Some(folder.join(name)),
+            _ => Some(usual.to_owned()),
+        }
+    }
+}
+
+/// Everything a run needs but its plan.
+pub struct Setup {
+    /// The words of the command line, secrets removed.
+    pub words: Vec<String>,
+    /// What is shown and written.
+    pub output: OutputChoice,
+    /// Terminals and folders.
+    pub outside: Outside,
+    /// All settings, each with who said it.
+    pub settings: Settings,
+    /// The hosts.
+    pub inventory: Inventory,
+    /// Hosts that `--limit` leaves.
+    pub limit: Option<Vec<HostName>>,
+    /// `--extra-vars`.
+    pub extra_vars: Arc<VarMap>,
+    /// Templates.
+    pub templar: Arc<Templar>,
+    environment: Environment,
+    common: Common,
+    playbook: PlaybookFlags,
+    /// Warnings of configuration files.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Setup {
+    /// Reads and checks everything.
+    pub fn new(common: &Common, playbook: &PlaybookFlags) -> Result<Self, Diagnostics> {
+        Self::with_inventory(common, playbook, None)
+    }
+
+    /// The same with an inventory made by the caller instead of `-i`.
+    pub fn with_inventory(common: &Common, playbook: &PlaybookFlags, made: Option<Inventory>) -> Result<Self, Diagnostics> {
+        let loaded = settings::load(common.output.config.as_deref())?;
+        let mut settings = loaded.settings;
+        on_top(&mut settings, common);
+        let environment = loaded.environment;
+        let extra_vars = Arc::new(extra_vars(&common.run.extra_vars)?);
+        let inventory = match made {
+            Some(inventory) => inventory,
+            None => {
+                let sources = match common.hosts.inventory.as_slice() {
+                    [] => settings.inventory.value.0.clone(),
+                    given => given.to_vec(),
+                };
+                let options = LoadOptions {
+                    script_timeout_seconds: settings.inventory_timeout.value.as_secs().max(1),
+                    ..LoadOptions::default()
+                };
+                Inventory::load(&sources, &options)?
+            }
+        };
+        let limit = match &common.hosts.limit {
+            Some(text) => Some(inventory.check_limit(&Limit::read(text)?)?.hosts),
+            None => None,
+        };
+        let outside = outside(&environment, settings.color.value)?;
+        let form = common.output.output.or(settings.output.value.map(form));
+        let verbosity = if common.output.verbose > 0 {
+            common.output.verbose
+        } else {
+            u8::try_from(settings.verbosity.value).unwrap_or(u8::MAX)
+        };
+        let output = OutputChoice {
+            form,
+            verbosity,
+            retry_file: common.run.retry_file.clone().or_else(|| settings.retry_file.value.clone()),
+            retry_folder: settings.retry_files_save_path.value.clone(),
+            retry_files: !common.run.no_retry_file && (settings.retry_files.value || common.run.retry_file.is_some()),
+        };
+        let options = templar::Options {
+            environment: environment.vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            decrypt: None,
+        };
+        Ok(Self {
+            words: visible_words(),
+            output,
+            outside,
+            inventory,
+            limit,
+            extra_vars,
+            templar: Arc::new(Templar::with(options)),
+            environment,
+            common: common.clone(),
+            playbook: playbook.clone(),
+            warnings: loaded.warnings,
+            settings,
+        })
+    }
+
+    /// What compiling a playbook needs.
+    pub fn compile_options(&self) -> CompileOptions {
+        CompileOptions {
+            roles_path: self.settings.roles_path.value.clone(),
+            extra_vars: self.extra_vars.clone(),
+            templar: self.templar.clone(),
+            ..CompileOptions::default()
+        }
+    }
+
+    /// Asks for passwords, reads keys, and puts together what workers share.
+    pub fn share(self, tell: Tell, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+        let secrets = Secrets::ask(&self.common, &self.settings)?;
+        let options = self.run_options(&secrets, adhoc);
+        let resolve = self.resolver()?;
+        let transport = SshTransport::new().map_err(Diagnostic::new)?;
+        let compile = self.compile_options();
+        Ok(Shared::new(Parts {
+            inventory: Arc::new(self.inventory),
+            templar: self.templar,
+            options,
+            transport: Box::new(AnyTransport::new(transport)),
+            resolve,
+            compile,
+            tell,
+            cancel,
+            mask: secrets.mask(),
+        }))
+    }
+
+    fn resolver(&self) -> Result<crate::engine::shared::Resolve, Diagnostic> {
+        let local = Local {
+            home: self.environment.home.clone().unwrap_or_else(|| PathBuf::from("/")),
+            user: self.environment.user.clone().unwrap_or_else(|| "root".to_owned()),
+            agent: self.environment.ssh_auth_sock.clone(),
+        };
+        let config = SshConfig::load(local).map_err(Diagnostic::new)?;
+        Ok(Box::new(move |host: &HostName, request: &ConnectRequest| config.resolve(host, request)))
+    }
+
+    fn run_options(&self, secrets: &Secrets, adhoc: bool) -> RunOptions {
+        let s = &self.settings;
+        let run = &self.common.run;
+        let forced = |source: &Source| matches!(source, Source::CommandLine(_));
+        let mut connect = ConnectDefaults { connection: self.common.connect.connection.clone(), ..ConnectDefaults::default() };
+        let mut place = |source: &Source, set: &dyn Fn(&mut ConnectRequest)| {
+            set(if forced(source) { &mut connect.forced } else { &mut connect.fallback });
+        };
+        place(&s.remote_user.from, &|r| r.user.clone_from(&s.remote_user.value));
+        place(&s.private_key_file.from, &|r| r.key_file.clone_from(&s.private_key_file.value));
+        place(&s.known_hosts.from, &|r| r.known_hosts.clone_from(&s.known_hosts.value));
+        place(&s.host_key_checking.from, &|r| r.host_key_check = s.host_key_checking.value.map(check_of));
+        if !s.timeout.is_default() {
+            place(&s.timeout.from, &|r| r.timeout = Some(s.timeout.value));
+        }
+        if !s.ssh_retries.is_default() {
+            place(&s.ssh_retries.from, &|r| r.retries = Some(s.ssh_retries.value));
+        }
+        connect.forced.password.clone_from(&secrets.login);
+        for setting in [&s.ssh_args, &s.ssh_common_args, &s.ssh_extra_args] {
+            let words = setting.value.as_deref().map(crate::shell::split_words).and_then(Result::ok).unwrap_or_default();
+            if forced(&setting.from) {
+                connect.forced.ssh_args.extend(words);
+            } else {
+                connect.fallback.ssh_args.extend(words);
+            }
+        }
+        RunOptions {
+            forks: s.forks.value,
+            check: run.check,
+            diff: run.diff || s.diff.value,
+            limit: self.limit.clone(),
+            tags: self.playbook.tags.clone(),
+            skip_tags: self.playbook.skip_tags.clone(),
+            start_at: self.playbook.start_at_task.clone(),
+            force_handlers: self.playbook.force_handlers || s.force_handlers.value,
+            extra_vars: self.extra_vars.clone(),
+            task_timeout: s.task_timeout.value.0,
+            max_time: s.max_time.value.0,
+            verbosity: self.output.verbosity,
+            strategy: run.strategy.clone().or_else(|| (!s.strategy.is_default()).then(|| s.strategy.value.name().to_owned())),
+            gather_facts: s.gathering.value != Gathering::Explicit,
+            connect,
+            elevate: ElevateDefaults {
+                on: s.r#become.value,
+                user: s.become_user.value.clone(),
+                method: (!s.become_method.is_default()).then(|| s.become_method.value.clone()),
+                password: secrets.elevate.clone(),
+            },
+            adhoc,
+        }
+    }
+}
+
+/// Puts what the command line says on top of the configuration.
+fn on_top(settings: &mut Settings, common: &Common) {
+    let (connect, run) = (&common.connect, &common.run);
+    settings.forks.set_option(run.forks, "--forks");
+    settings.timeout.set_option(connect.timeout, "--timeout");
+    settings.task_timeout.set_option(run.task_timeout.map(|t| settings::Limit(Some(t))), "--task-timeout");
+    settings.max_time.set_option(run.max_time.map(|t| settings::Limit(Some(t))), "--max-time");
+    settings.remote_user.set_option(connect.user.clone().map(Some), "--user");
+    settings.private_key_file.set_option(connect.private_key.clone().map(Some), "--private-key");
+    settings.known_hosts.set_option(connect.known_hosts.clone().map(Some), "--known-hosts");
+    let check = connect.host_key_checking.map(|how| match how {
+        HostKeyArg::Strict => HostKeyChecking::Strict,
+        HostKeyArg::AcceptNew => HostKeyChecking::AcceptNew,
+        HostKeyArg::Off => HostKeyChecking::Off,
+    });
+    settings.host_key_checking.set_option(check.map(Some), "--host-key-checking");
+    settings.ssh_common_args.set_option(connect.ssh_common_args.clone().map(Some), "--ssh-common-args");
+    settings.ssh_extra_args.set_option(connect.ssh_extra_args.clone().map(Some), "--ssh-extra-args");
+    settings.r#become.set_option(common.elevate.elevate.then_some(true), "--become");
+    settings.become_user.set_option(common.elevate.become_user.clone().map(Some), "--become-user");
+    settings.become_method.set_option(common.elevate.become_method.clone(), "--become-method");
+    settings.log_file.set_option(common.output.log_file.clone().map(Some), "--log-file");
+}
+
+fn check_of(check: HostKeyChecking) -> HostKeyCheck {
+    match check {
+        HostKeyChecking::Strict => HostKeyCheck::Strict,
+        HostKeyChecking::AcceptNew => HostKeyCheck::AcceptNew,
+        HostKeyChecking::Off => HostKeyCheck::Off,
+    }
+}
+
+fn form(output: Output) -> OutputArg {
+    match output {
+        Output::Human => OutputArg::Human,
+        Output::Ansible => OutputArg::Ansible,
+        Output::Json => OutputArg::Json,
+        Output::Csv => OutputArg::Csv,
+        Output::Oneline => OutputArg::Oneline,
+    }
+}
+
+/// Terminals and folders, as the environment says.
+pub fn outside(environment: &Environment, color: Color) -> Result<Outside, Diagnostic> {
+    let get = |name: &str| environment.get(name).map(str::to_owned);
+    let mut env = TerminalEnv {
+        no_color: get("NO_COLOR"),
+        clicolor_force: get("CLICOLOR_FORCE"),
+        clicolor: get("CLICOLOR"),
+        term: get("TERM"),
+        locale: get("LC_ALL").or_else(|| get("LC_CTYPE")).or_else(|| get("LANG")),
+        columns: get("COLUMNS"),
+    };
+    match color {
+        Color::Auto => {}
+        Color::Always => {
+            env.no_color = None;
+            env.clicolor_force = Some("1".to_owned());
+        }
+        Color::Never => env.no_color = Some("1".to_owned()),
+    }
+    let state_dir = environment
+        .state_home
+        .clone()
+        .or_else(|| environment.home.as_ref().map(|home| home.join(".local/state")))
+        .ok_or_else(|| Diagnostic::new("neither HOME nor XDG_STATE_HOME is set").help("set one of them: runs are recorded there"))?;
+    Ok(Outside {
+        state_dir: state_dir.join("batchssh"),
+        stdout: Terminal::of(std::io::stdout(), &env),
+        stderr: Terminal::of(std::io::stderr(), &env),
+    })
+}
+
+/// `-e`: `k=v` words, a mapping in JSON or YAML, or `@FILE`.
+fn extra_vars(given: &[String]) -> Result<VarMap, Diagnostics> {
+    let mut all = VarMap::new();
+    let mut mistakes = Vec::new();
+    for text in given {
+        match extra(text) {
+            Ok(map) => all.extend(map),
+            Err(errors) => mistakes.extend(errors.0),
+        }
+    }
+    if mistakes.is_empty() { Ok(all) } else { Err(Diagnostics(mistakes)) }
+}
+
+fn extra(text: &str) -> Result<VarMap, Diagnostics> {
+    if let Some(path) = text.strip_prefix('@') {
+        return mapping(&yaml::parse(&SourceFile::read(Path::new(path))?)?);
+    }
+    let typed = SourceFile::new("--extra-vars", text);
+    if text.trim_start().starts_with(['{', '[']) {
+        return mapping(&yaml::parse(&typed)?);
+    }
+    let at = Span::new(&typed, 1, 1);
+    let entries = split_arguments(text, false, TextUse::Template, &at)?;
+    mapping(&Node { span: at, kind: Kind::Map(entries) })
+}
+
+fn mapping(node: &Node) -> Result<VarMap, Diagnostics> {
+    if node.is_null() {
+        return Ok(VarMap::new());
+    }
+    if node.as_map().is_none() {
+        let error = node.error(format!("extra variables are `k=v` words or a mapping, not {}", node.kind_name()));
+        return Err(error.into());
+    }
+    to_vars(node)
+}
+
+/// The passwords of a run.
+#[derive(Default)]
+struct Secrets {
+    login: Option<Secret<String>>,
+    elevate: Option<Secret<String>>,
+}
+
+impl Secrets {
+    fn ask(common: &Common, settings: &Settings) -> Result<Self, Diagnostic> {
+        let mut secrets = Self::default();
+        if let Some(path) = &common.connect.connection_password_file {
+            secrets.login = Some(password_file(path)?);
+        } else if common.connect.ask_pass || settings.ask_pass.value {
+            secrets.login = Some(prompt("SSH password: ")?);
+        }
+        if let Some(path) = &common.elevate.become_password_file {
+            secrets.elevate = Some(password_file(path)?);
+        } else if common.elevate.ask_become_pass || settings.become_ask_pass.value {
+            let given = prompt("BECOME password [defaults to SSH password]: ")?;
+            secrets.elevate = if given.reveal().is_empty() { secrets.login.clone() } else { Some(given) };
+        }
+        Ok(secrets)
+    }
+
+    fn mask(&self) -> Mask {
+        Mask::new([&self.login, &self.elevate].into_iter().flatten().map(|secret| secret.reveal().clone()))
+    }
+}
+
+fn prompt(text: &str) -> Result<Secret<String>, Diagnostic> {
+    rpassword::prompt_password(text).map(Secret::new).map_err(|error| {
+        Diagnostic::new(format!("cannot ask for a password: {error}"))
+            .help("without a terminal, give --connection-password-file or --become-password-file")
+    })
+}
+
+fn password_file(path: &Path) -> Result<Secret<String>, Diagnostic> {
+    let text = std::fs::read_to_string(path).map_err(|error| Diagnostic::new(format!("cannot read `{}`: {error}", path.display())))?;
+    let secret = Secret::new(text.lines().next().unwrap_or_default().to_owned());
+    drop(zeroize::Zeroizing::new(text));
+    Ok(secret)
+}
+
+/// The words of the command line; values that look like secrets are left out.
+fn visible_words() -> Vec<String> {
+    let mut out = Vec::new();
+    let mut is_vars = false;
+    for word in std::env::args_os().skip(1) {
+        let word = word.to_string_lossy().into_owned();
+        let (head, value) = match word.split_once('=') {
+            Some((head @ ("--extra-vars" | "-e"), value)) => (format!("{head}="), value.to_owned()),
+            _ => (String::new(), word.clone()),
+        };
+        if is_vars || !head.is_empty() {
+            out.push(format!("{head}{}", without_secrets(&value)));
+        } else {
+            out.push(word.clone());
+        }
+        is_vars = matches!(word.as_str(), "-e" | "--extra-vars");
+    }
+    out
+}
+
+fn without_secrets(vars: &str) -> String {
+    let secret = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        ["pass", "secret", "token", "key", "credential"].iter().any(|part| name.contains(part)) && !name.contains("file")
+    };
+    if vars.trim_start().starts_with(['{', '[']) {
+        return if secret(vars) { "***".to_owned() } else { vars.to_owned() };
+    }
+    let words: Vec<String> = vars
+        .split(' ')
+        .map(|word| match word.split_once('=') {
+            Some((name, _)) if secret(name) => format!("{name}=***"),
+            _ => word.to_owned(),
+        })
+        .collect();
+    words.join(" ")
+}
+
+/// A mistake on one line, for warnings.
+pub fn one_line(diagnostic: &Diagnostic) -> String {
+    let place = diagnostic.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
+    let help = diagnostic.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("{place}{}{help}", diagnostic.message)
+}
