@@ -14,6 +14,7 @@ pub mod yaml;
 pub mod event;
 pub mod shell;
 
+pub mod settings;
 pub mod vars;
 
 pub mod inventory;

@@ -181,6 +181,24 @@ impl Inventory {
         Ok(layer)
     }
 
+    /// What is the host's own: variables of the sources and of `host_vars`.
+    pub(super) fn own_vars(&self, host: &HostName, playbook_dir: Option<&Path>) -> Result<Arc<VarMap>, Diagnostic> {
+        let dir = playbook_dir.map(Path::to_owned);
+        Ok(self.own_layer(host, self.hosts.get(host), &dir)?.unwrap_or_default())
+    }
+
+    /// What is the group's own: variables of the sources and of `group_vars`.
+    pub(super) fn vars_of_group(&self, group: &str, playbook_dir: Option<&Path>) -> Result<VarMap, Diagnostic> {
+        let mut vars = self.groups.get(group).map(|group| group.vars.clone()).unwrap_or_default();
+        let (beside_inventory, beside_playbook) = self.dirs(playbook_dir)?;
+        for folder in beside_inventory.iter().chain(&beside_playbook) {
+            if let Some(found) = folder.vars(Of::Group, group, self.decrypt.as_ref())? {
+                add(&mut vars, &found);
+            }
+        }
+        Ok(vars)
+    }
+
     /// The folders beside the inventory, and the one beside the playbook.
     #[expect(clippy::type_complexity, reason = "two lists of the same")]
     fn dirs(&self, playbook_dir: Option<&Path>) -> Result<(Vec<Arc<VarsDir>>, Option<Arc<VarsDir>>), Diagnostic> {

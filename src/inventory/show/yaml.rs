@@ -1,0 +1,133 @@
+//! YAML in block form, keys sorted, two blanks for each level.
+
+use serde_json::Value;
+
+use super::json::number;
+use crate::yaml::plain_scalar;
+
+/// The value as a YAML document without the leading `---`.
+pub(super) fn dump(value: &Value) -> String {
+    let mut out = String::new();
+    match value {
+        Value::Object(entries) if !entries.is_empty() => mapping(entries, 0, &mut out),
+        other => {
+            out.push_str(&scalar(other));
+            out.push('\n');
+        }
+    }
+    out.pop();
+    out
+}
+
+fn mapping(entries: &serde_json::Map<String, Value>, depth: usize, out: &mut String) {
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.sort_by(|a, b| a.0.cmp(b.0));
+    for (key, value) in sorted {
+        out.push_str(&"  ".repeat(depth));
+        out.push_str(&text(key));
+        out.push(':');
+        below(value, depth, out);
+    }
+}
+
+fn below(value: &Value, depth: usize, out: &mut String) {
+    match value {
+        Value::Object(entries) if !entries.is_empty() => {
+            out.push('\n');
+            mapping(entries, depth + 1, out);
+        }
+        Value::Array(items) if !items.is_empty() => {
+            out.push('\n');
+            list(items, depth, out);
+        }
+        other => {
+            out.push(' ');
+            out.push_str(&scalar(other));
+            out.push('\n');
+        }
+    }
+}
+
+fn list(items: &[Value], depth: usize, out: &mut String) {
+    for item in items {
+        out.push_str(&"  ".repeat(depth));
+        out.push('-');
+        match item {
+            Value::Object(entries) if !entries.is_empty() => {
+                let mut inner = String::new();
+                mapping(entries, depth + 1, &mut inner);
+                out.push(' ');
+                out.push_str(inner.trim_start_matches(' '));
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let mut inner = String::new();
+                list(items, depth + 1, &mut inner);
+                out.push(' ');
+                out.push_str(inner.trim_start_matches(' '));
+            }
+            other => {
+                out.push(' ');
+                out.push_str(&scalar(other));
+                out.push('\n');
+            }
+        }
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(b) => b.to_string(),
+        Value::Number(n) => {
+            let shown = number(n);
+            // YAML 1.1 wants a dot before an exponent.
+            match shown.split_once('e') {
+                Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
+                _ => shown,
+            }
+        }
+        Value::String(value) => text(value),
+        Value::Array(_) => "[]".to_owned(),
+        Value::Object(_) => "{}".to_owned(),
+    }
+}
+
+/// Text that reads back as this text.
+fn text(value: &str) -> String {
+    if value.chars().any(char::is_control) {
+        // JSON's quoting is also YAML's.
+        return Value::String(value.to_owned()).to_string();
+    }
+    let starts = value.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@`=~ ".contains(c));
+    let special = value.contains(": ") || value.contains(" #") || value.ends_with([':', ' ']);
+    let looks_like_a_date = value.len() >= 8 && value.bytes().all(|b| b.is_ascii_digit() || b"-:. TtZ".contains(&b));
+    let short_words = matches!(value, "y" | "Y" | "n" | "N" | "<<");
+    if value.is_empty() || starts || special || looks_like_a_date || short_words || plain_scalar(value).is_some() {
+        return format!("'{}'", value.replace('\'', "''"));
+    }
+    value.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn nested_values_are_written_in_blocks() {
+        let value = serde_json::json!({"b": [1, {"x": "yes", "z": []}, [true]], "a": {"k": "{{ t }}"}, "m": null});
+        assert_eq!(
+            dump(&value),
+            "a:\n  k: '{{ t }}'\nb:\n- 1\n- x: 'yes'\n  z: []\n- - true\nm: null"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn text_reads_back_as_itself(value in "([ -~é\n\t]|: | #|yes|null|0x1|- ){0,12}") {
+            let shown = dump(&serde_json::json!({"k": value.clone()}));
+            let node = crate::yaml::parse_text("t", &shown).unwrap();
+            prop_assert_eq!(node.get("k").unwrap().as_str(), Some(value.as_str()), "{}", shown);
+        }
+    }
+}
