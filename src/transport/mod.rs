@@ -269,6 +269,10 @@ pub struct Pumped {
     pub eof: bool,
 }
 
+pub mod any;
+mod conversation;
+mod feed;
 pub mod files;
 pub mod local;
+mod scan;
 pub mod ssh;
