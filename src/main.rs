@@ -1,3 +1,7 @@
 //! Parses, runs, and exits with the code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(batchssh::cli::main())
+}

@@ -419,6 +419,12 @@ pub struct InventoryArgs {
     /// With variables in the graph
     #[arg(long)]
     pub vars: bool,
+    /// YAML instead of JSON
+    #[arg(short, long)]
+    pub yaml: bool,
+    /// Variables of groups stay with the groups
+    #[arg(long)]
+    pub export: bool,
     /// Variables beside this playbook folder count, too
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
@@ -444,12 +450,12 @@ pub struct CompletionsArgs {
 /// `batchssh demo`.
 #[derive(Clone, Debug, Args)]
 pub struct DemoArgs {
-    /// How many hosts
-    #[arg(long, value_name = "N", default_value_t = 14)]
-    pub hosts: usize,
-    /// Keep the fleet until Enter is pressed
+    /// Leave the fleet up after the story, until Ctrl-C
     #[arg(long)]
-    pub keep: bool,
+    pub stay: bool,
+    /// Start the fleet and tell no story; it stays up until Ctrl-C
+    #[arg(long)]
+    pub fleet_only: bool,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

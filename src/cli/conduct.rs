@@ -11,8 +11,8 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
-use crate::engine::shared::{Parts, Shared};
-use crate::engine::{Engine, hosts_of};
+use crate::engine::shared::Shared;
+use crate::engine::{Ended, Engine, hosts_of};
 use crate::event::{EventKind, Severity};
 use crate::names::HostName;
 use crate::plan::Plan;
@@ -52,8 +52,18 @@ pub struct Ready {
 
 /// Runs the plan and gives the exit code.
 pub fn conduct(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
-    let ready = prepare(setup, plan, occasion)?;
-    ready.run(plan)
+    prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
+}
+
+/// Finds out how far one gets with the hosts of the plan.
+pub fn scan(setup: Setup, plan: &Plan, occasion: &Occasion, tcp_only: bool) -> Result<ExitCode, Diagnostics> {
+    prepare(setup, plan, occasion)?.run(&Work::Scan { tcp_only })
+}
+
+/// What the workers do.
+enum Work<'a> {
+    Plan(&'a Plan),
+    Scan { tcp_only: bool },
 }
 
 /// The hosts of all plays, each once, in inventory order.
@@ -74,7 +84,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let cancel = CancelToken::new();
     let (late_teller, tell) = late_tell();
     let words = setup.words.clone();
-    let output = setup.output;
+    let output = setup.output.clone();
     let outside = setup.outside.clone();
     let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
     let hosts = all_hosts(&shared, plan)?;
@@ -98,8 +108,8 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
-    let out: Box<dyn Write + Send> = Box::new(screen.over(io::stdout()));
-    let err: Box<dyn Write + Send> = Box::new(screen.over(io::stderr()));
+    let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
+    let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;
     let form = output.form.unwrap_or(if term.is_tty { OutputArg::Human } else { OutputArg::Ansible });
     let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
@@ -197,12 +207,13 @@ fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
 }
 
 impl Ready {
-    fn run(self, plan: &Plan) -> Result<ExitCode, Diagnostics> {
+    fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
         (self.shared.tell)(EventKind::RunStarted {
             run: self.run.clone(),
             command: self.words.iter().map(|word| self.shared.mask.text(word)).collect(),
+            folder: std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default(),
             title: self.title.clone(),
             hosts: self.hosts.clone(),
             check: options.check,
@@ -210,7 +221,13 @@ impl Ready {
             adhoc: self.adhoc,
         });
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
-        let ended = engine.run(plan);
+        let ended = match work {
+            Work::Plan(plan) => engine.run(plan),
+            Work::Scan { tcp_only } => {
+                engine.scan(&self.hosts, *tcp_only);
+                Ok(Ended { crashed: false })
+            }
+        };
         drop(engine);
         let summary = self.reporter.summary();
         let signal = self.signals.seen();

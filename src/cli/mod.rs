@@ -3,7 +3,61 @@
 mod adhoc;
 pub mod args;
 mod audit;
+mod commands;
+mod conduct;
 pub mod demo;
 pub mod exit_code;
+mod inventory;
+mod logging;
+mod ping;
+mod retry;
+mod run;
+mod setup;
 mod signals;
 mod version;
+
+use std::io::Write as _;
+
+use clap::Parser as _;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::exit_code::ExitCode;
+use crate::source::Diagnostics;
+
+/// The whole program: parses the command line, does what it says, and gives the exit code.
+pub fn main() -> u8 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::Usage.code() } else { 0 };
+        }
+    };
+    match run(&cli.command) {
+        Ok(code) => code.code(),
+        Err(mistakes) => {
+            // Nobody reads standard error any more when this fails.
+            let _ = writeln!(std::io::stderr(), "{mistakes}");
+            ExitCode::Usage.code()
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
+    match command {
+        Command::Run(args) => run::run(args),
+        Command::Exec(args) => commands::exec(args),
+        Command::Put(args) => commands::put(args),
+        Command::Get(args) => commands::get(args),
+        Command::Ping(args) => ping::ping(args),
+        Command::Audit(args) => commands::audit(args),
+        Command::Retry(args) => retry::retry(args),
+        Command::Plan(args) => run::plan(args),
+        Command::Inventory(args) => inventory::inventory(args),
+        Command::Doc(args) => commands::doc(args),
+        Command::Completions(args) => commands::completions(args),
+        Command::Man => commands::man(),
+        Command::Demo(args) => commands::demo(args),
+    }
+}

@@ -1,7 +1,7 @@
 //! `batchssh run` and `batchssh plan`.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::cli::args::{PlanArgs, PlaybookFlags, RunArgs};
 use crate::cli::conduct::{Occasion, conduct};
@@ -57,6 +57,19 @@ fn listing(setup: &Setup, compiled: &Plan, flags: &PlaybookFlags, list_hosts: bo
     Ok(show::listing(compiled, &hosts.show(flags, list_hosts, flags.list_tasks, flags.list_tags)))
 }
 
+/// `--list-hosts` of an ad-hoc command.
+pub fn list_hosts(setup: &Setup, plan: &Plan) -> Result<ExitCode, Diagnostics> {
+    let mut hosts = Vec::new();
+    for play in &plan.plays {
+        hosts.extend(setup.hosts_of(play)?);
+    }
+    let mut text = format!("  hosts ({}):\n", hosts.len());
+    for host in hosts {
+        text += &format!("    {host}\n");
+    }
+    print(&text)
+}
+
 /// The retry file of a playbook: beside it, its name with another ending.
 fn retry_file(playbooks: &[PathBuf]) -> PathBuf {
     playbooks.first().map_or_else(|| PathBuf::from("batchssh.retry"), |path| path.with_extension("retry"))
@@ -96,9 +109,4 @@ impl HostsOf {
         let _ = &self.plays;
         show::Show { hosts, tasks, tags, only: &flags.tags, skip: &flags.skip_tags, hosts_of: &*self.lookup }
     }
-}
-
-/// Whether a path exists, for hints.
-pub fn exists(path: &Path) -> bool {
-    path.exists()
 }

@@ -10,17 +10,17 @@ use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions,
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
-use crate::playbook::split_arguments;
+use crate::playbook::arguments;
 use crate::report::terminal::{Terminal, TerminalEnv};
 use crate::secret::Secret;
 use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, Output, Settings, Source};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::transport::any::AnyTransport;
 use crate::transport::ssh::SshTransport;
-use crate::transport::ssh::config::{Local, SshConfig};
+use crate::transport::ssh::config::{LocalUser, SshConfig};
 use crate::transport::{ConnectRequest, HostKeyCheck};
 use crate::vars::VarMap;
-use crate::vars::templar::{self, Templar};
+use crate::vars::templar::Templar;
 use crate::yaml::{self, Kind, Node, TextUse};
 
 /// What is outside of the program: terminals and folders.
@@ -99,6 +99,7 @@ impl Setup {
         let mut settings = loaded.settings;
         on_top(&mut settings, common);
         let environment = loaded.environment;
+        crate::cli::logging::start(common.output.verbose, settings.log_file.value.as_deref())?;
         let extra_vars = Arc::new(extra_vars(&common.run.extra_vars)?);
         let inventory = match made {
             Some(inventory) => inventory,
@@ -132,10 +133,6 @@ impl Setup {
             retry_folder: settings.retry_files_save_path.value.clone(),
             retry_files: !common.run.no_retry_file && (settings.retry_files.value || common.run.retry_file.is_some()),
         };
-        let options = templar::Options {
-            environment: environment.vars.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            decrypt: None,
-        };
         Ok(Self {
             words: visible_words(),
             output,
@@ -143,13 +140,19 @@ impl Setup {
             inventory,
             limit,
             extra_vars,
-            templar: Arc::new(Templar::with(options)),
+            templar: Arc::new(Templar::new()),
             environment,
             common: common.clone(),
             playbook: playbook.clone(),
             warnings: loaded.warnings,
             settings,
         })
+    }
+
+    /// The hosts of a play, the limit applied.
+    pub fn hosts_of(&self, play: &crate::plan::Play) -> Result<Vec<HostName>, Diagnostic> {
+        let limit = self.limit.as_deref();
+        Ok(crate::engine::select_hosts(&self.inventory, &self.templar, &self.extra_vars, limit, play)?.0)
     }
 
     /// What compiling a playbook needs.
@@ -183,12 +186,12 @@ impl Setup {
     }
 
     fn resolver(&self) -> Result<crate::engine::shared::Resolve, Diagnostic> {
-        let local = Local {
+        let user = LocalUser {
             home: self.environment.home.clone().unwrap_or_else(|| PathBuf::from("/")),
-            user: self.environment.user.clone().unwrap_or_else(|| "root".to_owned()),
+            name: self.environment.user.clone().unwrap_or_else(|| "root".to_owned()),
             agent: self.environment.ssh_auth_sock.clone(),
         };
-        let config = SshConfig::load(local).map_err(Diagnostic::new)?;
+        let config = SshConfig::load(user, None).map_err(Diagnostic::new)?;
         Ok(Box::new(move |host: &HostName, request: &ConnectRequest| config.resolve(host, request)))
     }
 
@@ -341,7 +344,7 @@ fn extra(text: &str) -> Result<VarMap, Diagnostics> {
         return mapping(&yaml::parse(&typed)?);
     }
     let at = Span::new(&typed, 1, 1);
-    let entries = split_arguments(text, false, TextUse::Template, &at)?;
+    let entries = arguments::split(text, false, TextUse::Template, &at)?;
     mapping(&Node { span: at, kind: Kind::Map(entries) })
 }
 

@@ -11,6 +11,7 @@ pub mod mask;
 mod outcome;
 mod perform;
 mod play;
+mod scan;
 pub mod scope;
 pub mod shared;
 mod steps;
@@ -29,9 +30,11 @@ use crate::engine::play::PlayRun;
 use crate::engine::shared::Shared;
 use crate::engine::task::{Learnt, Next, Work};
 use crate::event::{EventKind, Severity, Status};
+use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{Action, Entry, Plan, Play, Task};
 use crate::source::{Diagnostic, Diagnostics};
+use crate::vars::templar::Templar;
 use crate::vars::{Scope, Var, VarMap};
 use crate::yaml::{Kind, Node};
 
@@ -54,25 +57,31 @@ pub struct Ended {
     pub crashed: bool,
 }
 
-/// The hosts of every play, templates in patterns rendered, `--limit` applied.
+/// The hosts of a play, templates in its pattern rendered, the limit applied; and what in the pattern matched nothing.
 pub fn hosts_of(shared: &Shared, play: &Play) -> Result<(Vec<HostName>, Vec<String>), Diagnostic> {
-    let mut scope = Scope::new();
-    scope.push(play.vars.clone());
-    scope.push(shared.options.extra_vars.clone());
-    let pattern = shared.templar.render(&play.hosts, &scope)?;
+    let options = &shared.options;
+    select_hosts(&shared.inventory, &shared.templar, &options.extra_vars, options.limit.as_deref(), play)
+}
+
+/// The same before there is a run.
+pub fn select_hosts(
+    inventory: &Inventory,
+    templar: &Templar,
+    extra_vars: &Arc<VarMap>,
+    limit: Option<&[HostName]>,
+    play: &Play,
+) -> Result<(Vec<HostName>, Vec<String>), Diagnostic> {
+    let scope = Scope::new().with(play.vars.clone()).with(extra_vars.clone());
+    let pattern = templar.render(&play.hosts, &scope)?;
     let pattern = match pattern.try_iter() {
         Ok(items) if pattern.as_str().is_none() => items.map(|item| item.to_string()).collect::<Vec<_>>().join(","),
         _ => pattern.to_string(),
     };
-    let selection = shared.inventory.select(&pattern).map_err(|error| {
-        if error.at.is_some() {
-            error
-        } else {
-            error.at(play.hosts.span.clone())
-        }
+    let selection = inventory.select(&pattern).map_err(|error| {
+        if error.at.is_some() { error } else { error.at(play.hosts.span.clone()) }
     })?;
     let mut hosts = selection.hosts;
-    if let Some(limit) = &shared.options.limit {
+    if let Some(limit) = limit {
         let allowed: std::collections::HashSet<&HostName> = limit.iter().collect();
         hosts.retain(|host| allowed.contains(host));
     }

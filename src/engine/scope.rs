@@ -89,6 +89,15 @@ pub fn connection(shared: &Shared, play: &PlayRun, host: &HostName, vars: &HostV
     Ok(scope)
 }
 
+/// A host's own variables, outside of any play.
+pub fn of_host(shared: &Shared, host: &HostName) -> Result<Scope, Diagnostic> {
+    let mut scope = Scope::new();
+    scope.push(shared.inventory.vars_of(host, None)?);
+    scope.push(shared.options.extra_vars.clone());
+    scope.push(Arc::new(host_magic(shared, host)));
+    Ok(scope)
+}
+
 fn push_roles(scope: &mut Scope, role: &Arc<Role>, layer: &dyn Fn(&Role) -> Arc<VarMap>) {
     for parent in &role.parents {
         push_roles(scope, parent, layer);

@@ -30,6 +30,9 @@ pub enum EventKind {
         run: String,
         /// The words of the command line, secrets removed.
         command: Vec<String>,
+        /// The folder it was given in.
+        #[serde(default)]
+        folder: String,
         /// What people call the run: the playbook's path or the ad-hoc command.
         title: String,
         /// Hosts of the whole run in inventory order.

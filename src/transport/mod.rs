@@ -274,11 +274,15 @@ pub struct Pumped {
     pub eof: bool,
 }
 
+pub mod any;
+mod conversation;
+mod feed;
 pub mod files;
 pub mod local;
 pub mod local_file;
 pub mod manifest;
 pub mod shell_files;
+mod scan;
 pub mod ssh;
 
 #[cfg(test)]

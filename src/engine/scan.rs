@@ -1,0 +1,146 @@
+//! How far one gets with each host: name, TCP, SSH, host key, login.
+
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::engine::host::HostRun;
+use crate::engine::link::Lookup;
+use crate::engine::shared::Shared;
+use crate::engine::{Engine, scope};
+use crate::event::{EventKind, Status, TaskReport};
+use crate::modules::ModuleError;
+use crate::names::HostName;
+use crate::plan::Keywords;
+use crate::transport::{ConnectSettings, Stage};
+
+/// What is tried with a host, in order.
+const STAGES: [(Stage, &str); 5] = [
+    (Stage::Resolve, "name"),
+    (Stage::Connect, "tcp"),
+    (Stage::Handshake, "ssh"),
+    (Stage::HostKey, "host key"),
+    (Stage::Login, "login"),
+];
+
+impl Engine<'_> {
+    /// Tries every host; `tcp_only` speaks no SSH.
+    pub fn scan(&self, hosts: &[HostName], tcp_only: bool) {
+        let shared = self.shared;
+        self.pool.in_place_scope_fifo(|spawner| {
+            for name in hosts {
+                spawner.spawn_fifo(move |_| {
+                    if shared.cancel.is_winding_down() {
+                        return;
+                    }
+                    let mut host = HostRun::new(name);
+                    host.started();
+                    (shared.tell)(EventKind::HostStarted { host: name.clone(), task: "ping".to_owned() });
+                    let report = try_host(shared, name, tcp_only);
+                    host.judge(&report);
+                    (shared.tell)(EventKind::TaskResult(Box::new(report)));
+                    host.tell_done(shared);
+                });
+            }
+        });
+    }
+}
+
+fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
+    let begun = Instant::now();
+    let mut stages = Map::new();
+    let found = reach(shared, name, tcp_only, &mut stages);
+    let words: Vec<String> = stages.iter().map(|(stage, what)| format!("{stage} {}", what.as_str().unwrap_or("ok"))).collect();
+    let (status, msg) = match found {
+        Ok(()) => (Status::Ok, String::new()),
+        Err(msg) => (Status::Unreachable, msg),
+    };
+    TaskReport {
+        host: name.clone(),
+        task: "ping".to_owned(),
+        module: "ping".to_owned(),
+        path: String::new(),
+        status,
+        ignored: false,
+        rescued: false,
+        rc: None,
+        stdout: if status == Status::Ok { words.join(", ") } else { String::new() },
+        stderr: String::new(),
+        stdout_b64: None,
+        stderr_b64: None,
+        msg,
+        seconds: begun.elapsed().as_secs_f64(),
+        item: None,
+        result: json!({ "stages": stages }),
+        diff: Vec::new(),
+        notified: Vec::new(),
+        looped: false,
+        warnings: Vec::new(),
+        verbose: false,
+        delegated_to: None,
+    }
+}
+
+/// Goes as far as it can; each stage's verdict goes to `stages`.
+fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<String, Json>) -> Result<(), String> {
+    let settings = scope::of_host(shared, name)
+        .map_err(ModuleError::from)
+        .and_then(|scope| Lookup::new(shared, &scope).connect_settings(name, &Keywords::default()))
+        .map_err(|error| error.to_string())?;
+    let direct = settings.jumps.is_empty() && settings.proxy_command.is_none() && !settings.local;
+    if direct && let Err(error) = tcp(&settings, stages) {
+        return Err(error);
+    }
+    if tcp_only {
+        return if direct { Ok(()) } else { Err("behind a proxy: TCP alone cannot be tried".to_owned()) };
+    }
+    let begun = Instant::now();
+    match shared.transport.connect(&settings, &shared.deadline) {
+        Ok(session) => {
+            for (_, stage) in STAGES {
+                stages.entry(stage).or_insert_with(|| "ok".into());
+            }
+            stages.insert("login".into(), took(begun.elapsed()).into());
+            if let Some(banner) = &session.info().banner {
+                stages.insert("server".into(), banner.trim_start_matches("SSH-2.0-").into());
+            }
+            Ok(())
+        }
+        Err(error) => {
+            for (stage, word) in STAGES.iter().take_while(|(stage, _)| *stage != error.stage) {
+                let _ = stage;
+                stages.entry(*word).or_insert_with(|| "ok".into());
+            }
+            let word = STAGES.iter().find(|(stage, _)| *stage == error.stage).map_or("ssh", |(_, word)| word);
+            stages.insert(word.into(), "failed".into());
+            Err(format!("{word}: {}", error.message))
+        }
+    }
+}
+
+fn tcp(settings: &ConnectSettings, stages: &mut Map<String, Json>) -> Result<(), String> {
+    let place = format!("{}:{}", settings.address, settings.port);
+    let begun = Instant::now();
+    let addresses = (settings.address.as_str(), settings.port).to_socket_addrs().map_err(|error| {
+        stages.insert("name".into(), "failed".into());
+        format!("name: cannot look up `{}`: {error}", settings.address)
+    })?;
+    stages.insert("name".into(), "ok".into());
+    let mut last = format!("tcp: no address for {place}");
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, settings.timeout) {
+            Ok(_) => {
+                stages.insert("tcp".into(), took(begun.elapsed()).into());
+                return Ok(());
+            }
+            Err(error) => last = format!("tcp: cannot connect to {place}: {error}"),
+        }
+    }
+    stages.insert("tcp".into(), "failed".into());
+    Err(last)
+}
+
+fn took(time: Duration) -> String {
+    format!("{:.1}ms", time.as_secs_f64() * 1000.0)
+}
