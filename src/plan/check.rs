@@ -164,8 +164,8 @@ impl Compiler<'_> {
                 }
                 None => {
                     let mistake = node.error(format!("no file of variables `{}`", texts.join("`, `")));
-                    let folder = super::files::absolute(&self.scene.dir);
-                    self.report(mistake.help(format!("searched in: {}", folder.display())));
+                    let folders = super::tasks::listed(std::slice::from_ref(&self.scene.dir));
+                    self.report(mistake.help(format!("searched in: {folders}")));
                 }
             }
         }

@@ -26,6 +26,8 @@ pub struct CompileOptions {
     pub roles_path: Vec<PathBuf>,
     /// `--extra-vars`: may be used in names of imported files.
     pub extra_vars: Arc<VarMap>,
+    /// `--tags` and `--skip-tags`: with them a role may be needed twice, because its first use is not selected.
+    pub tags: (Vec<String>, Vec<String>),
     /// Checks templates, and renders names of imported files.
     pub templar: Arc<Templar>,
     /// Finds a module by its name.
@@ -39,6 +41,7 @@ impl Default for CompileOptions {
         Self {
             roles_path: Vec::new(),
             extra_vars: Arc::default(),
+            tags: (Vec::new(), Vec::new()),
             templar: Arc::default(),
             find: modules::find,
             open: Arc::new(SourceFile::read),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::plan::compile::{Compiler, Here};
 use crate::plan::cycle::Step;
+use crate::plan::tasks::listed;
 use crate::plan::variables::{read_vars_file, to_vars};
 use crate::plan::{Action, Entry, Keywords, Role};
 use crate::playbook::known::short;
@@ -258,9 +259,11 @@ impl Compiler<'_> {
         let key: Arc<str> = format!("{} {} {:?}", path.display(), wanted.distinct, wanted.from.tasks).into();
         let when: Vec<String> = here.keywords.when.iter().map(shape).collect();
         // An earlier use that runs wherever this one would makes this one needless.
-        let earlier = self.scene.uses.iter().find(|earlier| {
-            earlier.key == key && earlier.tags == here.keywords.tags && when.starts_with(&earlier.when)
-        });
+        let uses = &self.scene.uses;
+        let mut same = uses.iter().filter(|earlier| earlier.key == key);
+        let is_first = same.clone().next().is_none();
+        let earlier =
+            same.find(|earlier| when.starts_with(&earlier.when) && self.reaches(earlier, &here.keywords.tags));
         if let Some(earlier) = earlier.filter(|_| !allow_duplicates) {
             return (Some(earlier.role.clone()), Vec::new());
         }
@@ -343,7 +346,9 @@ impl Compiler<'_> {
             chain,
             ..here.clone()
         };
-        if let Some(path) = find_file(&folder.join("handlers"), &wanted.from.handlers) {
+        // Handlers are there once for all uses of the role.
+        let handlers = find_file(&folder.join("handlers"), &wanted.from.handlers);
+        if let Some(path) = handlers.filter(|_| is_first) {
             let handlers = self.tasks_of(&path, inside.clone(), wanted.at, false);
             self.scene.handlers.extend(handlers);
         }
@@ -357,6 +362,13 @@ impl Compiler<'_> {
             None => {}
         }
         (Some(role), entries)
+    }
+
+    /// True when tags let the earlier use run wherever one with these tags would.
+    fn reaches(&self, earlier: &Use, tags: &[String]) -> bool {
+        let (only, skip) = &self.options.tags;
+        let all_run = only.is_empty() && skip.is_empty() && !earlier.tags.iter().any(|tag| tag == "never");
+        earlier.tags == tags || all_run
     }
 
     /// `a -> b -> a`.
@@ -478,16 +490,6 @@ pub(super) fn find_file(folder: &Path, name: &str) -> Option<PathBuf> {
 }
 
 fn missing_role(at: &Node, name: &str, folders: &[PathBuf]) -> Diagnostic {
-    let shown: Vec<String> = folders
-        .iter()
-        .map(|folder| {
-            if folder.as_os_str().is_empty() {
-                ".".to_owned()
-            } else {
-                folder.display().to_string()
-            }
-        })
-        .collect();
     let near = folders.iter().find_map(|folder| {
         let found = std::fs::read_dir(folder).ok()?;
         let mut names: Vec<String> = found
@@ -499,7 +501,7 @@ fn missing_role(at: &Node, name: &str, folders: &[PathBuf]) -> Diagnostic {
     });
     let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
     at.error(format!("no role `{name}`"))
-        .help(format!("{near}searched in: {}", shown.join(", ")))
+        .help(format!("{near}searched in: {}", listed(folders)))
 }
 
 /// A value without its places, for comparing.

@@ -286,14 +286,18 @@ impl Compiler<'_> {
 
 /// What to say about a file of tasks that is not there.
 pub(super) fn missing_file(named: &Node, name: &str, folders: &[PathBuf]) -> Diagnostic {
+    named
+        .error(format!("no file of tasks `{name}`"))
+        .help(format!("searched in: {}", listed(folders)))
+}
+
+/// Folders for a message.
+pub(super) fn listed(folders: &[PathBuf]) -> String {
     let shown = folders.iter().map(|folder| match folder.as_os_str().is_empty() {
         true => ".".to_owned(),
         false => folder.display().to_string(),
     });
-    let folders: Vec<String> = shown.collect();
-    named
-        .error(format!("no file of tasks `{name}`"))
-        .help(format!("searched in: {}", folders.join(", ")))
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn place_of(item: &Item) -> &crate::source::Span {

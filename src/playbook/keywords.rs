@@ -262,7 +262,10 @@ fn expected(form: Form) -> String {
         Form::Tasks => "a list of tasks".to_owned(),
         Form::List => "a list".to_owned(),
         Form::Batches => "a number, a percentage, or a list of them".to_owned(),
-        Form::OneOf(words) => format!("one of {}", words.join(", ")),
+        Form::OneOf(words) => {
+            let short: Vec<&str> = words.iter().copied().filter(|word| !word.contains('.')).collect();
+            format!("one of {}", short.join(", "))
+        }
     }
 }
 
