@@ -64,8 +64,8 @@ fn expect(path: &Path, got: &str) -> String {
         return String::new();
     }
     let came = Path::new(env!("CARGO_TARGET_TMPDIR")).join(path);
-    std::fs::create_dir_all(came.parent().unwrap()).unwrap();
-    std::fs::write(&came, got).unwrap();
+    let kept = std::fs::create_dir_all(came.parent().unwrap_or(&came)).and_then(|()| std::fs::write(&came, got));
+    kept.expect("the build's folder can be written");
     format!("--- {} is not what came ({}):\n{got}\n", path.display(), came.display())
 }
 

@@ -147,7 +147,7 @@ impl Compiler<'_> {
                     let lenient = compiler.lenient > 0;
                     // A file is looked at once, and again when it is looked at more strictly.
                     let is_first = compiler.checked.insert((path.clone(), role, lenient));
-                    let step = inside.chain.into_file(&path, conditional);
+                    let step = inside.chain.follow(&path, conditional);
                     if is_first || matches!(step, super::cycle::Step::Never(_)) {
                         compiler.tasks_of(&path, inside, &file, conditional);
                     }
@@ -190,7 +190,7 @@ impl Compiler<'_> {
         let mut reader = Reader::new(&knows);
         let fields = reader.apply(apply);
         let mistakes = std::mem::take(&mut reader.errors);
-        mistakes.into_iter().for_each(|mistake| self.report(mistake));
+        self.report_all(mistakes);
         self.check_fields(&fields);
         self.keywords(&fields, &here.keywords)
     }

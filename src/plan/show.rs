@@ -58,7 +58,9 @@ pub fn listing(plan: &Plan, show: &Show<'_>) -> String {
                 let hosts = (show.hosts_of)(play);
                 line(&mut out, &format!("    pattern: ['{}']", pattern(play)));
                 line(&mut out, &format!("    hosts ({}):", hosts.len()));
-                hosts.iter().for_each(|host| line(&mut out, &format!("      {host}")));
+                for host in &hosts {
+                    line(&mut out, &format!("      {host}"));
+                }
             }
             let mut tasks = Vec::new();
             collect(&play.body, show, 0, &mut |_, shown| {

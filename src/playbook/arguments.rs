@@ -239,16 +239,9 @@ fn unescape(text: &str) -> String {
             Some('U') => (hex(from, 8), 10),
             _ => (None, 0),
         };
-        match decoded {
-            Some(c) => {
-                out.push(c);
-                rest = from.get(width..).unwrap_or_default();
-            }
-            None => {
-                out.push('\\');
-                rest = from.get(1..).unwrap_or_default();
-            }
-        }
+        let (c, width) = decoded.map_or(('\\', 1), |c| (c, width));
+        out.push(c);
+        rest = from.get(width..).unwrap_or_default();
     }
     out.push_str(rest);
     out

@@ -276,15 +276,13 @@ impl<'a> Reader<'a> {
 
     /// A key's text. Keys of other kinds are mistakes here.
     pub(super) fn key(&mut self, key: &Node) -> Option<String> {
-        match &key.kind {
-            Kind::Text(text) => Some(text.value.to_string()),
-            _ => {
-                let shown = key.scalar_text().unwrap_or_default();
-                self.errors
-                    .push(key.error(format!("a keyword must be text, not {} `{shown}`", key.kind_name())));
-                None
-            }
+        if let Some(text) = key.as_str() {
+            return Some(text.to_owned());
         }
+        let shown = key.scalar_text().unwrap_or_default();
+        self.errors
+            .push(key.error(format!("a keyword must be text, not {} `{shown}`", key.kind_name())));
+        None
     }
 
     /// Keeps a keyword, or the mistake in its value.
