@@ -1,5 +1,7 @@
 //! Playbooks in `tests/playbooks`: good ones with the plan that they give, bad ones with the messages.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod specs;
 
 use std::fmt::Write as _;

@@ -74,7 +74,7 @@ impl Reader<'_> {
                 .push(unknown_module(&Node::text(action.as_str(), &action_at), false));
             return None;
         };
-        let args = match normalize(&action, &value, fields.get("args"), known.free_form) {
+        let args = match normalize(&action, &value, fields.get("args"), known.style) {
             Ok(args) => args,
             Err(mistake) => {
                 self.errors.push(mistake);
