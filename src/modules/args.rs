@@ -70,7 +70,9 @@ pub fn check(spec: &Spec, args: &Node) -> Vec<Diagnostic> {
         let Some(name) = key.scalar_text() else { continue };
         match spec.param(&name) {
             Some(param) => {
-                given.push(param.name);
+                if !value.is_null() {
+                    given.push(param.name);
+                }
                 if let Err(mistake) = check_value(param, &name, value) {
                     mistakes.push(mistake);
                 }
@@ -273,7 +275,7 @@ mod tests {
             ("{dest: /a, size: '7', mode: 'u=rwX,go-w'}", ""),
             ("{path: '{{ p }}', mode: '{{ m }}', state: '{{ s }}'}", ""),
             ("{_variable_params: '{{ all }}'}", ""),
-            ("{state: absent}", "missing required arguments for `file`: path"),
+            ("{path: , state: absent}", "missing required arguments for `file`: path"),
             (
                 "{path: /a, stat: x}",
                 "unsupported parameters for `file`: stat (did you mean `state`? Supported are: mode, path, recurse, size, state)",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::plan::compile::{CompileOptions, Compiler, Here, Scene};
 use crate::plan::tasks::missing_file;
 use crate::plan::{Action, Keywords, Meta};
+use crate::playbook::arguments::Style;
 use crate::playbook::known::{self, ENGINE, Known, LANGUAGE, short};
 use crate::playbook::{Reader, Task};
 use crate::source::{Diagnostic, nearest};
@@ -59,16 +60,16 @@ const METAS: &[(&str, Meta)] = &[
 pub(super) fn known(name: &str, options: &CompileOptions, libraries: &[PathBuf]) -> Option<Known> {
     let plain = short(name);
     if let Some(spec) = (options.find)(name) {
-        return Some(Known {
-            free_form: spec.free_form,
-        });
+        let style = if spec.free_form { Style::Free } else { Style::Pairs };
+        return Some(Known { style });
     }
     if LANGUAGE.contains(&plain) {
-        let free_form = !matches!(plain, "include_role" | "import_role");
-        return Some(Known { free_form });
+        let is_role = matches!(plain, "include_role" | "import_role");
+        let style = if is_role { Style::Pairs } else { Style::Mixed };
+        return Some(Known { style });
     }
     if ENGINE.contains(&plain) {
-        return Some(Known { free_form: false });
+        return Some(Known { style: Style::Pairs });
     }
     let is_plain = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let in_library = || {
@@ -81,7 +82,7 @@ pub(super) fn known(name: &str, options: &CompileOptions, libraries: &[PathBuf])
             .any(|folder| files.iter().any(|file| folder.join(file).is_file()))
     };
     // Nobody knows how it takes its arguments, so every form is taken.
-    (known::is_ansible(name) || is_plain && in_library()).then_some(Known { free_form: true })
+    (known::is_ansible(name) || is_plain && in_library()).then_some(Known { style: Style::Free })
 }
 
 impl Compiler<'_> {
@@ -147,7 +148,7 @@ impl Compiler<'_> {
                     let lenient = compiler.lenient > 0;
                     // A file is looked at once, and again when it is looked at more strictly.
                     let is_first = compiler.checked.insert((path.clone(), role, lenient));
-                    let step = inside.chain.into_file(&path, conditional);
+                    let step = inside.chain.follow(&path, conditional);
                     if is_first || matches!(step, super::cycle::Step::Never(_)) {
                         compiler.tasks_of(&path, inside, &file, conditional);
                     }
@@ -190,7 +191,7 @@ impl Compiler<'_> {
         let mut reader = Reader::new(&knows);
         let fields = reader.apply(apply);
         let mistakes = std::mem::take(&mut reader.errors);
-        mistakes.into_iter().for_each(|mistake| self.report(mistake));
+        self.report_all(mistakes);
         self.check_fields(&fields);
         self.keywords(&fields, &here.keywords)
     }

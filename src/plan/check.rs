@@ -155,18 +155,15 @@ impl Compiler<'_> {
             let texts: Vec<String> = names.iter().filter_map(Node::scalar_text).collect();
             let dir = self.scene.dir.clone();
             let places = |name: &String| -> [PathBuf; 2] { [dir.join(name), dir.join("vars").join(name)] };
-            match texts.iter().flat_map(places).find(|path| path.is_file()) {
-                Some(path) => {
-                    let read = read_vars_file(&path, self.options);
-                    if let Some(vars) = self.note(read) {
-                        self.check_role_vars(&vars);
-                    }
+            if let Some(path) = texts.iter().flat_map(places).find(|path| path.is_file()) {
+                let read = read_vars_file(&path, self.options);
+                if let Some(vars) = self.note(read) {
+                    self.check_role_vars(&vars);
                 }
-                None => {
-                    let mistake = node.error(format!("no file of variables `{}`", texts.join("`, `")));
-                    let folder = super::files::absolute(&self.scene.dir);
-                    self.report(mistake.help(format!("searched in: {}", folder.display())));
-                }
+            } else {
+                let mistake = node.error(format!("no file of variables `{}`", texts.join("`, `")));
+                let folders = super::tasks::listed(std::slice::from_ref(&self.scene.dir));
+                self.report(mistake.help(format!("searched in: {folders}")));
             }
         }
     }

@@ -26,6 +26,8 @@ pub struct CompileOptions {
     pub roles_path: Vec<PathBuf>,
     /// `--extra-vars`: may be used in names of imported files.
     pub extra_vars: Arc<VarMap>,
+    /// `--tags` and `--skip-tags`: with them a role may be needed twice, because its first use is not selected.
+    pub tags: (Vec<String>, Vec<String>),
     /// Checks templates, and renders names of imported files.
     pub templar: Arc<Templar>,
     /// Finds a module by its name.
@@ -39,6 +41,7 @@ impl Default for CompileOptions {
         Self {
             roles_path: Vec::new(),
             extra_vars: Arc::default(),
+            tags: (Vec::new(), Vec::new()),
             templar: Arc::default(),
             find: modules::find,
             open: Arc::new(SourceFile::read),
@@ -173,12 +176,19 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Notes several mistakes.
+    pub(super) fn report_all(&mut self, mistakes: Vec<Diagnostic>) {
+        for mistake in mistakes {
+            self.report(mistake);
+        }
+    }
+
     /// Notes the mistakes of a result, and gives its value.
     pub(super) fn note<T>(&mut self, result: Result<T, Diagnostics>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(mistakes) => {
-                mistakes.0.into_iter().for_each(|mistake| self.report(mistake));
+                self.report_all(mistakes.0);
                 None
             }
         }
@@ -196,12 +206,12 @@ impl<'a> Compiler<'a> {
     pub(super) fn keywords(&mut self, fields: &playbook::Fields, outer: &Keywords) -> Keywords {
         let mut mistakes = Vec::new();
         let keywords = Keywords::read(fields, &mut mistakes).under(outer);
-        mistakes.into_iter().for_each(|mistake| self.report(mistake));
+        self.report_all(mistakes);
         keywords
     }
 
     fn playbook(&mut self, path: &Path, named: Option<&Node>, import: &Imported<'_>, plays: &mut Vec<Arc<Play>>) {
-        let chain = match import.chain.into_file(path, false) {
+        let chain = match import.chain.follow(path, false) {
             Step::On(chain) => chain,
             Step::Conditional => return,
             Step::Never(message) => {
@@ -231,7 +241,7 @@ impl<'a> Compiler<'a> {
         let mut reader = Reader::new(&knows);
         let tops = reader.playbook(&root);
         let mistakes = std::mem::take(&mut reader.errors);
-        mistakes.into_iter().for_each(|mistake| self.report(mistake));
+        self.report_all(mistakes);
         for top in &tops {
             match top {
                 Top::Play(play) => {

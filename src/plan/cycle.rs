@@ -31,7 +31,7 @@ pub(super) enum Step {
 
 impl Chain {
     /// Goes from the last file into another one.
-    pub(super) fn into_file(&self, file: &Path, conditional: bool) -> Step {
+    pub(super) fn follow(&self, file: &Path, conditional: bool) -> Step {
         let real = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         if let Some(first) = self.0.iter().position(|link| link.real == real) {
             let way = self.0.get(first..).unwrap_or_default();

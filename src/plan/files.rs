@@ -59,7 +59,7 @@ impl Compiler<'_> {
         match self.files.get(path)?.clone() {
             Ok(items) => Some(items),
             Err(mistakes) => {
-                mistakes.into_iter().for_each(|mistake| self.report(mistake));
+                self.report_all(mistakes);
                 None
             }
         }

@@ -116,6 +116,7 @@ pub fn include_role(
         params: VarMap::new(),
         distinct: "included".to_owned(),
         allow_duplicates: Some(request.allow_duplicates.unwrap_or(true)),
+        is_dependency: false,
     };
     let (role, entries) = compiler.use_role(&wanted, &here);
     let handlers = std::mem::take(&mut compiler.scene.handlers);

@@ -9,6 +9,7 @@ mod cycle;
 mod files;
 mod include;
 mod keywords;
+mod role_files;
 mod roles;
 pub mod show;
 mod tags;
@@ -102,8 +103,8 @@ pub struct Block {
     pub at: Span,
 }
 
-/// A role that is used once in a play.
-#[derive(Debug)]
+/// One use of a role in a play.
+#[derive(Clone, Debug)]
 pub struct Role {
     /// Its name.
     pub name: String,

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::plan::compile::{Compiler, Here};
 use crate::plan::cycle::Step;
-use crate::plan::variables::{read_vars_file, to_vars};
+use crate::plan::role_files::{find_file, missing_role};
+use crate::plan::variables::to_vars;
 use crate::plan::{Action, Entry, Keywords, Role};
 use crate::playbook::known::short;
-use crate::playbook::{Reader, RoleUse, Task};
-use crate::source::{Diagnostic, nearest};
+use crate::playbook::{RoleUse, Task};
+use crate::source::Diagnostic;
 use crate::vars::VarMap;
-use crate::yaml::{self, Kind, Node};
+use crate::yaml::{Kind, Node};
 
 /// One use of a role in the play.
 pub(super) struct Use {
@@ -58,6 +59,8 @@ pub(super) struct Wanted<'a> {
     pub distinct: String,
     /// `allow_duplicates` of an include or import: they say it, not the role.
     pub allow_duplicates: Option<bool>,
+    /// Another role depends on it.
+    pub is_dependency: bool,
 }
 
 /// Names of arguments of `include_role` and `import_role`.
@@ -114,6 +117,7 @@ impl Compiler<'_> {
             params,
             distinct: format!("{} {}", distinct.join(" "), shape(&further)),
             allow_duplicates: None,
+            is_dependency: here.role.is_some(),
         };
         let inside = Here {
             keywords,
@@ -198,10 +202,10 @@ impl Compiler<'_> {
         let lenient = self.lenient > 0;
         let tasks = find_file(&folder.join("tasks"), &wanted.from.tasks).unwrap_or_else(|| folder.clone());
         let is_first = self.checked.insert((tasks.clone(), Some(folder), lenient));
-        let never = matches!(here.chain.into_file(&tasks, conditional), Step::Never(_));
+        let never = matches!(here.chain.follow(&tasks, conditional), Step::Never(_));
         if is_first || never {
             // Going round is fine when a condition stands on the way.
-            let chain = match here.chain.into_file(&tasks, conditional) {
+            let chain = match here.chain.follow(&tasks, conditional) {
                 Step::Conditional => return,
                 Step::On(_) | Step::Never(_) => here.chain.clone(),
             };
@@ -240,6 +244,7 @@ impl Compiler<'_> {
             params: VarMap::new(),
             distinct: "included".to_owned(),
             allow_duplicates: Some(allow),
+            is_dependency: false,
         })
     }
 
@@ -258,9 +263,11 @@ impl Compiler<'_> {
         let key: Arc<str> = format!("{} {} {:?}", path.display(), wanted.distinct, wanted.from.tasks).into();
         let when: Vec<String> = here.keywords.when.iter().map(shape).collect();
         // An earlier use that runs wherever this one would makes this one needless.
-        let earlier = self.scene.uses.iter().find(|earlier| {
-            earlier.key == key && earlier.tags == here.keywords.tags && when.starts_with(&earlier.when)
-        });
+        let uses = &self.scene.uses;
+        let mut same = uses.iter().filter(|earlier| earlier.key == key);
+        let is_first = same.clone().next().is_none();
+        let earlier =
+            same.find(|earlier| when.starts_with(&earlier.when) && self.reaches(earlier, &here.keywords.tags));
         if let Some(earlier) = earlier.filter(|_| !allow_duplicates) {
             return (Some(earlier.role.clone()), Vec::new());
         }
@@ -268,7 +275,7 @@ impl Compiler<'_> {
         let mut parents = Vec::new();
         // A marker on the chain for the role itself: dependencies must not lead back to it.
         let marker = folder.join("meta");
-        let chain = match here.chain.into_file(&marker, false) {
+        let chain = match here.chain.follow(&marker, false) {
             Step::On(chain) => chain,
             // A role may import another file of itself, but that must not go on for ever.
             Step::Conditional | Step::Never(_) if wanted.from.named => here.chain.clone(),
@@ -277,18 +284,15 @@ impl Compiler<'_> {
                 let message = format!(
                     "the role `{}` needs itself: {}",
                     wanted.name,
-                    self.way_of_roles(here, &path)
+                    Self::way_of_roles(here, &path)
                 );
                 self.report(wanted.at.error(message).help("remove one of the dependencies"));
                 return (None, Vec::new());
             }
         };
-        // The parameters of the role that depends on it reach this one, too.
-        let mut params = here
-            .role
-            .as_ref()
-            .filter(|_| !here.dependents.is_empty() && wanted.allow_duplicates.is_none())
-            .map_or_else(VarMap::new, |role| (*role.params).clone());
+        // The parameters of the role that depends on this one reach it, too.
+        let dependent = here.role.as_ref().filter(|_| wanted.is_dependency);
+        let mut params = dependent.map_or_else(VarMap::new, |role| (*role.params).clone());
         params.extend(wanted.params.iter().map(|(name, value)| (name.clone(), value.clone())));
         let params = Arc::new(params);
         let name = folder
@@ -309,16 +313,7 @@ impl Compiler<'_> {
         let mut dependents = vec![path];
         dependents.extend(here.dependents.iter().cloned());
         let around_dependencies = Here {
-            role: Some(Arc::new(Role {
-                parents: Vec::new(),
-                name: role.name.clone(),
-                path: role.path.clone(),
-                defaults: role.defaults.clone(),
-                vars: role.vars.clone(),
-                params: role.params.clone(),
-                key: key.clone(),
-                allow_duplicates,
-            })),
+            role: Some(Arc::new(role.clone())),
             dependents,
             dir: folder.join("meta"),
             chain: chain.clone(),
@@ -343,7 +338,9 @@ impl Compiler<'_> {
             chain,
             ..here.clone()
         };
-        if let Some(path) = find_file(&folder.join("handlers"), &wanted.from.handlers) {
+        // Handlers are there once for all uses of the role.
+        let handlers = find_file(&folder.join("handlers"), &wanted.from.handlers);
+        if let Some(path) = handlers.filter(|_| is_first) {
             let handlers = self.tasks_of(&path, inside.clone(), wanted.at, false);
             self.scene.handlers.extend(handlers);
         }
@@ -359,8 +356,15 @@ impl Compiler<'_> {
         (Some(role), entries)
     }
 
+    /// True when tags let the earlier use run wherever one with these tags would.
+    fn reaches(&self, earlier: &Use, tags: &[String]) -> bool {
+        let (only, skip) = &self.options.tags;
+        let all_run = only.is_empty() && skip.is_empty() && !earlier.tags.iter().any(|tag| tag == "never");
+        earlier.tags == tags || all_run
+    }
+
     /// `a -> b -> a`.
-    fn way_of_roles(&self, here: &Here, back_to: &Path) -> String {
+    fn way_of_roles(here: &Here, back_to: &Path) -> String {
         let mut way: Vec<&Path> = here.dependents.iter().map(PathBuf::as_path).collect();
         way.reverse();
         let from = way.iter().position(|folder| *folder == back_to).unwrap_or(0);
@@ -369,137 +373,6 @@ impl Compiler<'_> {
         let name = |folder: &&Path| folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         way.iter().map(name).collect::<Vec<_>>().join(" -> ")
     }
-
-    /// The folder of a role, or where it was looked for.
-    fn find_role(&self, name: &str, here: &Here) -> Result<PathBuf, Vec<PathBuf>> {
-        let mut folders = vec![self.scene.dir.join("roles")];
-        folders.extend(self.options.roles_path.iter().cloned());
-        // Beside the role that uses it.
-        let beside = here.role.as_ref().and_then(|role| role.path.parent());
-        folders.extend(beside.map(Path::to_owned));
-        folders.push(self.scene.dir.clone());
-        let found = folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|folder| folder.is_dir());
-        // An empty name would be the folder of roles itself.
-        found.filter(|_| !name.trim().is_empty()).ok_or_else(|| {
-            let mut absolute: Vec<PathBuf> = Vec::new();
-            folders.retain(|folder| {
-                let path = super::files::absolute(folder);
-                let is_new = !absolute.contains(&path);
-                absolute.push(path);
-                is_new
-            });
-            folders
-        })
-    }
-
-    /// Reads `defaults/` or `vars/`: one file, or all of a folder `main`.
-    fn role_vars(&mut self, folder: &Path, name: &str, at: &Node) -> Arc<VarMap> {
-        let mut vars = VarMap::new();
-        let mut files = Vec::new();
-        match find_file(folder, name) {
-            Some(file) => files.push(file),
-            None if folder.join(name).is_dir() => {
-                let found = walkdir::WalkDir::new(folder.join(name))
-                    .max_depth(8)
-                    .sort_by_file_name();
-                let is_vars = |path: &Path| {
-                    let kind = path.extension().and_then(|kind| kind.to_str());
-                    matches!(kind, None | Some("yml" | "yaml" | "json"))
-                };
-                let found = found
-                    .into_iter()
-                    .filter_map(Result::ok)
-                    .filter(|entry| entry.file_type().is_file());
-                files.extend(found.map(walkdir::DirEntry::into_path).filter(|path| is_vars(path)));
-            }
-            None if name != "main" => {
-                self.report(at.error(format!("no file of variables `{name}` in `{}`", folder.display())));
-            }
-            None => {}
-        }
-        for file in files {
-            if let Some(more) = self.note(read_vars_file(&file, self.options)) {
-                vars.extend(more);
-            }
-        }
-        self.check_role_vars(&vars);
-        Arc::new(vars)
-    }
-
-    fn meta_of(&mut self, folder: &Path) -> Meta {
-        let mut meta = Meta::default();
-        let Some(path) = find_file(&folder.join("meta"), "main") else {
-            return meta;
-        };
-        let root = match (self.options.open)(&path).and_then(|file| yaml::parse(&file)) {
-            Ok(root) => root,
-            Err(mistake) => {
-                self.report(mistake);
-                return meta;
-            }
-        };
-        if root.as_map().is_none() && !root.is_null() {
-            self.report(root.error(format!("a role's `meta` is a mapping, not {}", root.kind_name())));
-        }
-        if let Some(dependencies) = root.get("dependencies") {
-            let knows = |_: &str| None;
-            let mut reader = Reader::new(&knows);
-            meta.dependencies = reader.roles(dependencies);
-            let mistakes = std::mem::take(&mut reader.errors);
-            mistakes.into_iter().for_each(|mistake| self.report(mistake));
-        }
-        if let Some(allow) = root.get("allow_duplicates") {
-            match crate::playbook::keywords::boolean(allow) {
-                Some(yes) => meta.allow_duplicates = yes,
-                None => self.report(allow.error("`allow_duplicates` must be a boolean")),
-            }
-        }
-        meta
-    }
-}
-
-/// `meta/main.yml`.
-#[derive(Default)]
-struct Meta {
-    dependencies: Vec<RoleUse>,
-    allow_duplicates: bool,
-}
-
-/// The file of that name with one of the usual endings.
-pub(super) fn find_file(folder: &Path, name: &str) -> Option<PathBuf> {
-    let endings = ["", ".yml", ".yaml", ".json"];
-    let has_ending = [".yml", ".yaml", ".json"].iter().any(|ending| name.ends_with(ending));
-    let order: &[usize] = if has_ending { &[0, 1, 2, 3] } else { &[1, 2, 3, 0] };
-    let file = |at: &usize| endings.get(*at).map(|ending| folder.join(format!("{name}{ending}")));
-    order.iter().filter_map(file).find(|path| path.is_file())
-}
-
-fn missing_role(at: &Node, name: &str, folders: &[PathBuf]) -> Diagnostic {
-    let shown: Vec<String> = folders
-        .iter()
-        .map(|folder| {
-            if folder.as_os_str().is_empty() {
-                ".".to_owned()
-            } else {
-                folder.display().to_string()
-            }
-        })
-        .collect();
-    let near = folders.iter().find_map(|folder| {
-        let found = std::fs::read_dir(folder).ok()?;
-        let mut names: Vec<String> = found
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-            .take(1000)
-            .collect();
-        names.sort_unstable();
-        nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
-    });
-    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    at.error(format!("no role `{name}`"))
-        .help(format!("{near}searched in: {}", shown.join(", ")))
 }
 
 /// A value without its places, for comparing.

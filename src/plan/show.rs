@@ -56,9 +56,12 @@ pub fn listing(plan: &Plan, show: &Show<'_>) -> String {
             line(&mut out, &heading);
             if show.hosts {
                 let hosts = (show.hosts_of)(play);
-                line(&mut out, &format!("    pattern: ['{}']", pattern(play)));
+                let patterns = pattern(play).replace(',', "', '");
+                line(&mut out, &format!("    pattern: ['{patterns}']"));
                 line(&mut out, &format!("    hosts ({}):", hosts.len()));
-                hosts.iter().for_each(|host| line(&mut out, &format!("      {host}")));
+                for host in &hosts {
+                    line(&mut out, &format!("      {host}"));
+                }
             }
             let mut tasks = Vec::new();
             collect(&play.body, show, 0, &mut |_, shown| {

@@ -237,7 +237,7 @@ impl Compiler<'_> {
 
     /// The tasks of a file, in the place `here`.
     pub(super) fn tasks_of(&mut self, path: &Path, here: Here, named: &Node, conditional: bool) -> Vec<Entry> {
-        let chain = match here.chain.into_file(path, conditional) {
+        let chain = match here.chain.follow(path, conditional) {
             Step::On(chain) => chain,
             Step::Conditional => return Vec::new(),
             Step::Never(message) => {
@@ -286,14 +286,21 @@ impl Compiler<'_> {
 
 /// What to say about a file of tasks that is not there.
 pub(super) fn missing_file(named: &Node, name: &str, folders: &[PathBuf]) -> Diagnostic {
-    let shown = folders.iter().map(|folder| match folder.as_os_str().is_empty() {
-        true => ".".to_owned(),
-        false => folder.display().to_string(),
-    });
-    let folders: Vec<String> = shown.collect();
     named
         .error(format!("no file of tasks `{name}`"))
-        .help(format!("searched in: {}", folders.join(", ")))
+        .help(format!("searched in: {}", listed(folders)))
+}
+
+/// Folders for a message.
+pub(super) fn listed(folders: &[PathBuf]) -> String {
+    let shown = folders.iter().map(|folder| {
+        if folder.as_os_str().is_empty() {
+            ".".to_owned()
+        } else {
+            folder.display().to_string()
+        }
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 fn place_of(item: &Item) -> &crate::source::Span {

@@ -3,6 +3,17 @@
 use crate::source::{Diagnostic, Span};
 use crate::yaml::{Kind, Node, Text, TextUse};
 
+/// How an action reads text that stands for its arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// `name=value` pairs and nothing else: most modules.
+    Pairs,
+    /// Pairs, and what is left is one more argument: `include_tasks: file.yml`, `meta: noop`.
+    Mixed,
+    /// Free text with a few pairs in it: `command: ls creates=/tmp/x`.
+    Free,
+}
+
 /// Parameters that are picked out of free-form text; everything else in it stays text.
 const IN_FREE_FORM: &[&str] = &[
     "creates",
@@ -16,18 +27,18 @@ const IN_FREE_FORM: &[&str] = &[
 ];
 
 /// A module's arguments as a mapping, however they were written.
-pub fn normalize(action: &str, value: &Node, more: Option<&Node>, free_form: bool) -> Result<Node, Diagnostic> {
+pub fn normalize(action: &str, value: &Node, more: Option<&Node>, style: Style) -> Result<Node, Diagnostic> {
     let mut entries = match &value.kind {
         Kind::Null => Vec::new(),
         Kind::Map(entries) => entries.clone(),
-        Kind::Text(_) if !free_form && is_one_template(value) => vec![variable(value)],
-        Kind::Text(text) => split(&text.value, free_form, text.use_as, &value.span)
+        Kind::Text(_) if style == Style::Pairs && is_one_template(value) => vec![variable(value)],
+        Kind::Text(text) => split(&text.value, style, text.use_as, &value.span)
             .map_err(|mistake| mistake.help(format!("arguments are `{action}: name=value` or a mapping")))?,
-        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) if free_form => {
+        Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) if style != Style::Pairs => {
             let text = value.scalar_text().unwrap_or_default();
             vec![(Node::text("_raw_params", &value.span), Node::text(text, &value.span))]
         }
-        Kind::List(_) if free_form => {
+        Kind::List(_) if style == Style::Free => {
             return Err(value
                 .error(format!("`{action}` takes text or a mapping, not a list"))
                 .help(format!("write `{action}: {{argv: [...]}}`")));
@@ -73,9 +84,8 @@ fn is_one_template(node: &Node) -> bool {
     node.has_template() && text.starts_with("{{") && text.ends_with("}}") && text.matches("{{").count() == 1
 }
 
-/// Splits text into `name=value` pairs. In free form only a few known names are taken, and the rest is kept as it
-/// stands under `_raw_params`.
-pub fn split(text: &str, free_form: bool, use_as: TextUse, span: &Span) -> Result<Vec<(Node, Node)>, Diagnostic> {
+/// Splits text into `name=value` pairs. What the style leaves over is kept as it stands under `_raw_params`.
+pub fn split(text: &str, style: Style, use_as: TextUse, span: &Span) -> Result<Vec<(Node, Node)>, Diagnostic> {
     let words = words(text).map_err(|what| Diagnostic::new(what).at(span.clone()))?;
     let node = |value: &str| Node {
         span: span.clone(),
@@ -95,14 +105,14 @@ pub fn split(text: &str, free_form: bool, use_as: TextUse, span: &Span) -> Resul
         };
         let pair = equals(&decoded).map(|at| (decoded[..at].trim().to_owned(), decoded[at + 1..].to_owned()));
         match pair {
-            Some((name, value)) if !free_form || IN_FREE_FORM.contains(&name.as_str()) => {
+            Some((name, value)) if style != Style::Free || IN_FREE_FORM.contains(&name.as_str()) => {
                 let value = node(unquote(value.trim()));
                 match pairs.iter_mut().find(|(known, _)| known.as_str() == Some(&name)) {
                     Some((_, earlier)) => *earlier = value,
                     None => pairs.push((Node::text(name.as_str(), span), value)),
                 }
             }
-            _ if free_form => {
+            _ if style != Style::Pairs => {
                 if !raw.is_empty() {
                     raw.push_str(word.before);
                 }
@@ -114,7 +124,7 @@ pub fn split(text: &str, free_form: bool, use_as: TextUse, span: &Span) -> Resul
             }
         }
     }
-    if free_form && (!raw.is_empty() || pairs.is_empty()) {
+    if !raw.is_empty() || style == Style::Free && pairs.is_empty() {
         pairs.insert(0, (Node::text("_raw_params", span), node(raw.trim_end())));
     }
     Ok(pairs)
@@ -239,16 +249,9 @@ fn unescape(text: &str) -> String {
             Some('U') => (hex(from, 8), 10),
             _ => (None, 0),
         };
-        match decoded {
-            Some(c) => {
-                out.push(c);
-                rest = from.get(width..).unwrap_or_default();
-            }
-            None => {
-                out.push('\\');
-                rest = from.get(1..).unwrap_or_default();
-            }
-        }
+        let (c, width) = decoded.map_or(('\\', 1), |c| (c, width));
+        out.push(c);
+        rest = from.get(width..).unwrap_or_default();
     }
     out.push_str(rest);
     out
@@ -267,9 +270,9 @@ mod tests {
     use super::*;
     use crate::yaml::parse_text;
 
-    fn shown(text: &str, free_form: bool) -> String {
+    fn shown(text: &str, style: Style) -> String {
         let span = parse_text("t.yml", "x").unwrap().span;
-        match split(text, free_form, TextUse::Template, &span) {
+        match split(text, style, TextUse::Template, &span) {
             Ok(pairs) => {
                 let pair = |(k, v): &(Node, Node)| format!("{}=<{}>", k.as_str().unwrap(), v.as_str().unwrap());
                 pairs.iter().map(pair).collect::<Vec<_>>().join(" ")
@@ -301,7 +304,7 @@ mod tests {
             ("a=b stray", "`stray` is not `name=value`"),
             ("u=\\u00e4\\q", "u=<ä\\q>"),
         ] {
-            assert_eq!(shown(text, false), expected, "{text}");
+            assert_eq!(shown(text, Style::Pairs), expected, "{text}");
         }
     }
 
@@ -315,13 +318,23 @@ mod tests {
             ("cat <<E\n  x\nE", "_raw_params=<cat <<E\n  x\nE>"),
             ("", "_raw_params=<>"),
         ] {
-            assert_eq!(shown(text, true), expected, "{text}");
+            assert_eq!(shown(text, Style::Free), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn names_of_files_may_stand_beside_pairs() {
+        assert_eq!(shown("a b.yml", Style::Mixed), "_raw_params=<a b.yml>");
+        assert_eq!(shown("file=a.yml name=ns", Style::Mixed), "file=<a.yml> name=<ns>");
+        assert_eq!(
+            shown("{{ f }}.yml x=1", Style::Mixed),
+            "_raw_params=<{{ f }}.yml> x=<1>"
+        );
     }
 
     fn merged(value: &str, args: &str) -> Result<String, String> {
         let (value, args) = (parse_text("t", value).unwrap(), parse_text("t", args).unwrap());
-        let node = normalize("copy", &value, Some(&args), false).map_err(|d| d.message)?;
+        let node = normalize("copy", &value, Some(&args), Style::Pairs).map_err(|d| d.message)?;
         let pair = |(k, v): &(Node, Node)| format!("{}={}", k.as_str().unwrap(), v.scalar_text().unwrap());
         Ok(node.as_map().unwrap().iter().map(pair).collect::<Vec<_>>().join(" "))
     }

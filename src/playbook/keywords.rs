@@ -56,6 +56,8 @@ pub enum Form {
     Int,
     /// A number, not negative.
     Number,
+    /// A number up to 100, with or without `%`.
+    Percentage,
     /// Text, or a list of texts.
     Texts,
     /// A condition, or a list of conditions.
@@ -135,7 +137,7 @@ pub const KEYWORDS: &[Keyword] = &[
     word("gather_subset", Form::Texts, P),
     word("gather_timeout", Form::Int, P),
     word("handlers", Form::Tasks, P),
-    word("max_fail_percentage", Form::Number, P),
+    word("max_fail_percentage", Form::Percentage, P),
     word("order", Form::OneOf(ORDERS), P),
     word("post_tasks", Form::Tasks, P),
     word("pre_tasks", Form::Tasks, P),
@@ -183,6 +185,15 @@ pub const STRATEGIES: &[&str] = &[
     "ansible.builtin.debug",
 ];
 
+/// Keywords of old playbooks that Ansible does not have any more.
+const RENAMED: &[(&str, &str)] = &[
+    ("always_run", "check_mode: false"),
+    ("su", "become"),
+    ("su_user", "become_user"),
+    ("sudo", "become"),
+    ("sudo_user", "become_user"),
+];
+
 /// The keyword of that name in that place.
 pub fn find(name: &str, place: Place) -> Option<&'static Keyword> {
     KEYWORDS
@@ -200,6 +211,9 @@ pub fn names(place: Place) -> impl Iterator<Item = &'static str> {
 pub fn unknown(key: &Node, place: Place) -> Diagnostic {
     let name = key.scalar_text().unwrap_or_default();
     let mistake = key.error(format!("unknown keyword `{name}` in {}", place.words()));
+    if let Some((_, now)) = RENAMED.iter().find(|(old, _)| *old == name) {
+        return mistake.help(format!("Ansible has `{now}` in its place"));
+    }
     if let Some(near) = nearest(&name, names(place)) {
         return mistake.help(format!("did you mean `{near}`?"));
     }
@@ -225,6 +239,7 @@ pub fn check(keyword: &Keyword, value: &Node) -> Result<(), Diagnostic> {
         Form::Bool => is_template(value) || boolean(value).is_some(),
         Form::Int => is_template(value) || whole_number(value).is_some(),
         Form::Number => is_template(value) || number(value),
+        Form::Percentage => is_template(value) || is_percentage(value),
         Form::Batches => is_batch(value) || value.as_list().is_some_and(|items| items.iter().all(is_batch)),
         Form::OneOf(words) => is_template(value) || value.as_str().is_some_and(|text| words.contains(&text)),
     };
@@ -255,6 +270,7 @@ fn expected(form: Form) -> String {
         Form::Bool => "a boolean (`true` or `false`)".to_owned(),
         Form::Int => "a whole number".to_owned(),
         Form::Number => "a number".to_owned(),
+        Form::Percentage => "a percentage".to_owned(),
         Form::Texts => "text or a list of texts".to_owned(),
         Form::Conditions => "a condition or a list of conditions".to_owned(),
         Form::Map => "a mapping".to_owned(),
@@ -262,7 +278,10 @@ fn expected(form: Form) -> String {
         Form::Tasks => "a list of tasks".to_owned(),
         Form::List => "a list".to_owned(),
         Form::Batches => "a number, a percentage, or a list of them".to_owned(),
-        Form::OneOf(words) => format!("one of {}", words.join(", ")),
+        Form::OneOf(words) => {
+            let short: Vec<&str> = words.iter().copied().filter(|word| !word.contains('.')).collect();
+            format!("one of {}", short.join(", "))
+        }
     }
 }
 
@@ -326,11 +345,15 @@ fn is_condition(value: &Node) -> bool {
 }
 
 fn is_batch(value: &Node) -> bool {
-    let percentage = |text: &str| {
-        let number = text.trim().strip_suffix('%');
-        number.is_some_and(|n| n.trim().parse::<f64>().is_ok_and(|n| (0.0..=100.0).contains(&n)))
-    };
-    is_template(value) || whole_number(value).is_some() || value.as_str().is_some_and(percentage)
+    let has_sign = value.as_str().is_some_and(|text| text.trim().ends_with('%'));
+    is_template(value) || whole_number(value).is_some() || has_sign && is_percentage(value)
+}
+
+fn is_percentage(value: &Node) -> bool {
+    let text = value.scalar_text().unwrap_or_default();
+    let number = text.trim();
+    let number = number.strip_suffix('%').unwrap_or(number).trim_end();
+    number.parse::<f64>().is_ok_and(|n| (0.0..=100.0).contains(&n))
 }
 
 #[cfg(test)]
@@ -359,6 +382,8 @@ mod tests {
         assert_eq!(mistake("timeout", Place::Task, "'{{ t }}'"), None);
         assert_eq!(mistake("become", Place::Task, "'yes'"), None);
         assert!(mistake("become", Place::Task, "maybe").is_some());
+        assert_eq!(mistake("max_fail_percentage", Place::Play, "30%"), None);
+        assert!(mistake("max_fail_percentage", Place::Play, "130").is_some());
         assert!(mistake("register", Place::Task, "a-b").is_some());
         assert!(mistake("tasks", Place::Play, "{command: x}").is_some());
         assert_eq!(mistake("when", Place::Task, "[true, a == 1]"), None);

@@ -2,12 +2,13 @@
 //! is no spelling mistake: it is an error only when its task is reached.
 
 use crate::modules;
+use crate::playbook::arguments::Style;
 
 /// What is to be known about an action before its arguments are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Known {
-    /// It takes free-form text.
-    pub free_form: bool,
+    /// How text for its arguments is read.
+    pub style: Style,
 }
 
 /// Actions that are language rather than modules.

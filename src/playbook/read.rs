@@ -6,7 +6,8 @@ use crate::playbook::{Block, Fields, Import, Item, Play, RoleUse, Top};
 use crate::source::Diagnostic;
 use crate::yaml::{Kind, Node};
 
-/// Reads what a playbook, a task file or a role says, and collects every mistake.
+/// Reads what a playbook, a task file or a role says, and collects every mistake. What is given back is what could be
+/// read: with a mistake anywhere it is good for finding more of them, and for nothing else.
 pub struct Reader<'a> {
     /// What is known about an action; `None`: there is none of that name.
     pub knows: &'a dyn Fn(&str) -> Option<Known>,
@@ -57,7 +58,7 @@ impl<'a> Reader<'a> {
             self.errors.push(mistake.help("use `import_playbook`"));
             return None;
         }
-        self.play(node, entries).map(Top::Play)
+        Some(Top::Play(self.play(node, entries)))
     }
 
     fn import(&mut self, node: &Node, entries: &[(Node, Node)], file: &Node) -> Option<Import> {
@@ -85,8 +86,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn play(&mut self, node: &Node, entries: &[(Node, Node)]) -> Option<Play> {
-        let before = self.errors.len();
+    fn play(&mut self, node: &Node, entries: &[(Node, Node)]) -> Play {
         let mut play = Play {
             fields: Fields::none(&node.span),
             pre_tasks: Vec::new(),
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
             self.errors
                 .push(mistake.help("name the hosts or groups it is for: `hosts: all`"));
         }
-        (self.errors.len() == before).then_some(play)
+        play
     }
 
     /// Reads a list of tasks and blocks; an empty place is an empty list.
@@ -151,7 +151,7 @@ impl<'a> Reader<'a> {
         };
         let has = |name| entries.iter().any(|(key, _)| key.as_str() == Some(name));
         if has("block") || has("rescue") || has("always") {
-            return self.block(node, entries).map(Item::Block);
+            return Some(Item::Block(self.block(node, entries)));
         }
         if let Some((key, _)) = entries
             .iter()
@@ -171,8 +171,7 @@ impl<'a> Reader<'a> {
         self.task(node, entries).map(Item::Task)
     }
 
-    fn block(&mut self, node: &Node, entries: &[(Node, Node)]) -> Option<Block> {
-        let before = self.errors.len();
+    fn block(&mut self, node: &Node, entries: &[(Node, Node)]) -> Block {
         let mut block = Block {
             fields: Fields::none(&node.span),
             body: Vec::new(),
@@ -200,7 +199,7 @@ impl<'a> Reader<'a> {
             self.errors
                 .push(node.error("`rescue` and `always` need a `block` in the same mapping"));
         }
-        (self.errors.len() == before).then_some(block)
+        block
     }
 
     /// Reads `apply` of an include: keywords of a block.
@@ -235,7 +234,6 @@ impl<'a> Reader<'a> {
     }
 
     fn role(&mut self, node: &Node) -> Option<RoleUse> {
-        let before = self.errors.len();
         let Some(entries) = node.as_map() else {
             if node.as_str().is_none_or(|name| name.trim().is_empty()) {
                 self.errors.push(node.error(format!(
@@ -269,7 +267,7 @@ impl<'a> Reader<'a> {
                 .push(node.error("a role without a name").help("name it: `- role: common`"));
             return None;
         };
-        (self.errors.len() == before).then(|| RoleUse {
+        Some(RoleUse {
             name: name.clone(),
             fields,
             params,
@@ -278,15 +276,13 @@ impl<'a> Reader<'a> {
 
     /// A key's text. Keys of other kinds are mistakes here.
     pub(super) fn key(&mut self, key: &Node) -> Option<String> {
-        match &key.kind {
-            Kind::Text(text) => Some(text.value.to_string()),
-            _ => {
-                let shown = key.scalar_text().unwrap_or_default();
-                self.errors
-                    .push(key.error(format!("a keyword must be text, not {} `{shown}`", key.kind_name())));
-                None
-            }
+        if let Some(text) = key.as_str() {
+            return Some(text.to_owned());
         }
+        let shown = key.scalar_text().unwrap_or_default();
+        self.errors
+            .push(key.error(format!("a keyword must be text, not {} `{shown}`", key.kind_name())));
+        None
     }
 
     /// Keeps a keyword, or the mistake in its value.

@@ -74,7 +74,7 @@ impl Reader<'_> {
                 .push(unknown_module(&Node::text(action.as_str(), &action_at), false));
             return None;
         };
-        let args = match normalize(&action, &value, fields.get("args"), known.free_form) {
+        let args = match normalize(&action, &value, fields.get("args"), known.style) {
             Ok(args) => args,
             Err(mistake) => {
                 self.errors.push(mistake);
@@ -204,15 +204,16 @@ fn shown(value: &Node) -> String {
 /// What to say about a key that is neither a keyword nor a module.
 fn unknown_module(key: &Node, alone: bool) -> Diagnostic {
     let name = key.scalar_text().unwrap_or_default();
-    let words = keywords::names(Place::Task).filter(|word| *word != NOT_MODULES);
-    if !alone && let Some(near) = nearest(&name, words) {
+    let keyword = nearest(&name, keywords::names(Place::Task).filter(|word| *word != NOT_MODULES));
+    let module = nearest(known::short(&name), known::names());
+    // The only key that could be the module is taken for a keyword only when no module is near.
+    if let (Some(near), true) = (keyword, !alone || module.is_none()) {
         return key
             .error(format!("unknown keyword `{name}` in a task"))
             .help(format!("did you mean `{near}`?"));
     }
     let mistake = key.error(format!("unknown module `{name}`"));
-    let short = known::short(&name);
-    match nearest(short, known::names()) {
+    match module {
         Some("include") => mistake.help("did you mean `include_tasks`?"),
         Some(near) => mistake.help(format!("did you mean `{near}`?")),
         None => mistake.help("`batchssh doc` lists the modules"),

@@ -376,7 +376,7 @@ mod tests {
         let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
         for i in 1..12 {
             let refs = vec![format!("*a{}", i - 1); 9].join(", ");
-            bomb += &format!("a{i}: &a{i} [{refs}]\n");
+            bomb.push_str(&["a", &i.to_string(), ": &a", &i.to_string(), " [", &refs, "]\n"].concat());
         }
         assert!(error(&bomb).contains("aliases expand"));
         assert!(parse_text("t.yml", &"[".repeat(10_000)).is_err());
