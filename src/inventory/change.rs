@@ -20,23 +20,26 @@ impl Inventory {
         self.keep_roots();
         let name = HostName::new(name.as_str());
         let mut changed = false;
-        let host = match self.hosts.get_index_of(&name) {
-            Some(host) => host,
-            None => {
-                changed = true;
-                let host = Host {
-                    name: name.clone(),
-                    vars: VarMap::new(),
-                    groups: Vec::new(),
-                    at: None,
-                };
-                let (host, _) = self.hosts.insert_full(name.clone(), host);
-                graph::put(&mut self.hosts, &mut self.groups, host, 0);
-                host
-            }
+        let host = if let Some(known) = self.hosts.get_index_of(&name) {
+            known
+        } else {
+            changed = true;
+            let host = Host {
+                name: name.clone(),
+                vars: VarMap::new(),
+                groups: Vec::new(),
+                at: None,
+            };
+            let (host, _) = self.hosts.insert_full(name.clone(), host);
+            graph::put(&mut self.hosts, &mut self.groups, host, 0);
+            host
         };
-        let port = entry.port.map(|port| ("ansible_port".to_owned(), Var::Data(port.into())));
-        let user = entry.user.map(|user| ("ansible_user".to_owned(), Var::Data(user.into())));
+        let port = entry
+            .port
+            .map(|port| ("ansible_port".to_owned(), Var::Data(port.into())));
+        let user = entry
+            .user
+            .map(|user| ("ansible_user".to_owned(), Var::Data(user.into())));
         if let Some((_, known)) = self.hosts.get_index_mut(host) {
             for (key, value) in port.into_iter().chain(user).chain(vars) {
                 changed |= !known.vars.get(&key).is_some_and(|old| same(old, &value));
@@ -65,12 +68,16 @@ impl Inventory {
             let (child, _) = self.make_group(&name)?;
             changed |= fresh;
             if parent == child || child == 0 {
-                return Err(Diagnostic::new(format!("a cycle: the group `{name}` would be its own child")));
+                return Err(Diagnostic::new(format!(
+                    "a cycle: the group `{name}` would be its own child"
+                )));
             }
             if graph::link(&mut self.groups, parent, child) {
                 if graph::cycle(&self.groups).is_some() {
                     self.unlink(parent, child);
-                    return Err(Diagnostic::new(format!("the group `{name}` and its parents would be in a cycle")));
+                    return Err(Diagnostic::new(format!(
+                        "the group `{name}` and its parents would be in a cycle"
+                    )));
                 }
                 changed = true;
             }
@@ -106,7 +113,9 @@ impl Inventory {
 
     /// A host is in `ungrouped` when it is in no other group but `all`.
     fn keep_ungrouped(&mut self, host: usize) {
-        let Some((_, known)) = self.hosts.get_index_mut(host) else { return };
+        let Some((_, known)) = self.hosts.get_index_mut(host) else {
+            return;
+        };
         let grouped = known.groups.iter().any(|group| group != "all" && group != "ungrouped");
         let ungrouped = known.groups.iter().any(|group| group == "ungrouped");
         if grouped && ungrouped {
@@ -175,7 +184,10 @@ mod tests {
     use super::*;
 
     fn vars(entries: &[(&str, &str)]) -> VarMap {
-        entries.iter().map(|(k, v)| ((*k).to_owned(), Var::Data((*v).into()))).collect()
+        entries
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), Var::Data((*v).into())))
+            .collect()
     }
 
     fn names(hosts: &[HostName]) -> String {
@@ -188,7 +200,11 @@ mod tests {
         let before = inventory.vars_of(&"new-2".into(), None).unwrap();
         assert!(before.is_empty());
         let groups = ["fresh".to_owned(), "g_2".to_owned()];
-        assert!(inventory.add_host("new-2:2222", &groups, vars(&[("colour", "c2")])).unwrap());
+        assert!(
+            inventory
+                .add_host("new-2:2222", &groups, vars(&[("colour", "c2")]))
+                .unwrap()
+        );
         assert!(!inventory.add_host("new-2", &groups, vars(&[("colour", "c2")])).unwrap());
         assert!(inventory.add_host("h2", &["fresh".to_owned()], VarMap::new()).unwrap());
         assert_eq!(names(&inventory.members("fresh")), "new-2,h2");
@@ -211,7 +227,11 @@ mod tests {
         assert!(inventory.group_by(&"h2".into(), "is_other", &parents).unwrap());
         assert_eq!(names(&inventory.members("sorted")), "h1,h2");
         assert_eq!(inventory.group_names(&"h1".into()), ["boxes", "is-first", "sorted"]);
-        assert!(inventory.group_by(&"h1".into(), "sorted", &["is-first".to_owned()]).is_err());
+        assert!(
+            inventory
+                .group_by(&"h1".into(), "sorted", &["is-first".to_owned()])
+                .is_err()
+        );
         assert!(inventory.group_by(&"h1".into(), "all", &["x".to_owned()]).is_err());
         assert!(inventory.group_by(&"h1".into(), "../x", &[]).is_err());
         assert_eq!(names(&inventory.members("all")), "h1,h2");

@@ -31,7 +31,11 @@ pub(super) fn parse(text: &str) -> Result<Entry, String> {
     }
     let (host, port) = split_port(rest)?;
     let port = port.map(parse_port).transpose()?;
-    let names = if is_ipv6(host) { vec![host.to_owned()] } else { range::expand(host)? };
+    let names = if is_ipv6(host) {
+        vec![host.to_owned()]
+    } else {
+        range::expand(host)?
+    };
     Ok(Entry {
         names,
         user: user.map(str::to_owned),

@@ -65,29 +65,26 @@ pub(super) fn cycle(groups: &Groups) -> Option<Vec<usize>> {
                 .and_then(|(_, group)| group.children.get(*next))
                 .and_then(|child| groups.get_index_of(child));
             *next += 1;
-            match child {
-                Some(child) => match marks.get(child) {
-                    Some(Mark::Open) => {
-                        let from = way.iter().position(|(group, _)| *group == child).unwrap_or(0);
-                        let mut cycle: Vec<usize> = way.iter().skip(from).map(|(group, _)| *group).collect();
-                        cycle.push(child);
-                        return Some(cycle);
-                    }
-                    Some(Mark::New) => way.push((child, 0)),
-                    _ => {}
-                },
-                None => {
-                    // The end of the list, or a name nobody told.
-                    let all_seen = groups
-                        .get_index(group_number)
-                        .is_none_or(|(_, group)| *next > group.children.len());
-                    if all_seen {
-                        if let Some(mark) = marks.get_mut(group_number) {
-                            *mark = Mark::Done;
-                        }
-                        way.pop();
-                    }
+            let all_seen = groups
+                .get_index(group_number)
+                .is_none_or(|(_, group)| *next > group.children.len());
+            let child_mark = child.and_then(|child| marks.get(child).copied());
+            match (child, child_mark) {
+                (Some(child), Some(Mark::Open)) => {
+                    let from = way.iter().position(|(group, _)| *group == child).unwrap_or(0);
+                    let mut cycle: Vec<usize> = way.iter().skip(from).map(|(group, _)| *group).collect();
+                    cycle.push(child);
+                    return Some(cycle);
                 }
+                (Some(child), Some(Mark::New)) => way.push((child, 0)),
+                // The end of its children.
+                (None, _) if all_seen => {
+                    if let Some(mark) = marks.get_mut(group_number) {
+                        *mark = Mark::Done;
+                    }
+                    way.pop();
+                }
+                _ => {}
             }
         }
     }
@@ -105,7 +102,9 @@ impl Inventory {
         }
         let mut leave: HashSet<HostName> = HashSet::new();
         for index in 0..self.hosts.len() {
-            let Some((_, host)) = self.hosts.get_index_mut(index) else { break };
+            let Some((_, host)) = self.hosts.get_index_mut(index) else {
+                break;
+            };
             let grouped = host.groups.iter().any(|group| group != "all" && group != "ungrouped");
             let ungrouped = host.groups.iter().any(|group| group == "ungrouped");
             if grouped && ungrouped {
@@ -126,7 +125,9 @@ impl Inventory {
     pub(super) fn measure_depths(&mut self) {
         let mut depths = vec![0_u32; self.groups.len()];
         let mut waiting: Vec<usize> = self.groups.values().map(|group| group.parents.len()).collect();
-        let mut ready: Vec<usize> = (0..waiting.len()).filter(|group| waiting.get(*group) == Some(&0)).collect();
+        let mut ready: Vec<usize> = (0..waiting.len())
+            .filter(|group| waiting.get(*group) == Some(&0))
+            .collect();
         while let Some(group) = ready.pop() {
             let below = depths.get(group).copied().unwrap_or(0).saturating_add(1);
             let Some((_, group)) = self.groups.get_index(group) else {
@@ -199,7 +200,10 @@ impl Inventory {
 
     /// All groups with all hosts in each, children's included: the magic variable `groups`.
     pub fn group_members(&self) -> IndexMap<String, Vec<HostName>> {
-        self.groups.keys().map(|name| (name.clone(), self.members(name))).collect()
+        self.groups
+            .keys()
+            .map(|name| (name.clone(), self.members(name)))
+            .collect()
     }
 
     /// Where each host stands in the order of `all`, which is the order of a run over all of them.

@@ -66,7 +66,13 @@ impl Inventory {
     /// [`layers_of`](Self::layers_of) gives the same without a map for each host.
     pub fn vars_of(&self, host: &HostName, playbook_dir: Option<&Path>) -> Result<Arc<VarMap>, Diagnostic> {
         let dir = playbook_dir.map(Path::to_owned);
-        let known = self.cache.held().merged.get(&dir).and_then(|hosts| hosts.get(host)).cloned();
+        let known = self
+            .cache
+            .held()
+            .merged
+            .get(&dir)
+            .and_then(|hosts| hosts.get(host))
+            .cloned();
         if let Some(known) = known {
             return Ok(known);
         }
@@ -90,24 +96,34 @@ impl Inventory {
     pub fn layers_of(&self, host: &HostName, playbook_dir: Option<&Path>) -> Result<Vec<Arc<VarMap>>, Diagnostic> {
         let dir = playbook_dir.map(Path::to_owned);
         let known = self.hosts.get(host);
-        let groups = self.group_layer(known, &dir)?;
-        let own = self.own_layer(host, known, &dir)?;
+        let groups = self.group_layer(known, dir.as_ref())?;
+        let own = self.own_layer(host, known, dir.as_ref())?;
         Ok(std::iter::once(groups).chain(own).collect())
     }
 
-    fn group_layer(&self, host: Option<&Host>, dir: &Option<PathBuf>) -> Result<Arc<VarMap>, Diagnostic> {
+    fn group_layer(&self, host: Option<&Host>, dir: Option<&PathBuf>) -> Result<Arc<VarMap>, Diagnostic> {
         let direct = host.map(|host| host.groups.as_slice()).unwrap_or_default();
-        let held = self.cache.held().groups.get(dir).and_then(|sets| sets.get(direct)).cloned();
+        let held = self
+            .cache
+            .held()
+            .groups
+            .get(&dir.cloned())
+            .and_then(|sets| sets.get(direct))
+            .cloned();
         if let Some(layer) = held {
             return Ok(layer);
         }
-        let mut groups: Vec<_> = self.ancestors(direct).into_iter().filter_map(|name| self.groups.get(name)).collect();
+        let mut groups: Vec<_> = self
+            .ancestors(direct)
+            .into_iter()
+            .filter_map(|name| self.groups.get(name))
+            .collect();
         groups.sort_by(|a, b| (a.depth, a.priority, &a.name).cmp(&(b.depth, b.priority, &b.name)));
         let mut vars = self.groups.get("all").map(|all| all.vars.clone()).unwrap_or_default();
         for group in &groups {
             add(&mut vars, &group.vars);
         }
-        let (beside_inventory, beside_playbook) = self.dirs(dir.as_deref())?;
+        let (beside_inventory, beside_playbook) = self.dirs(dir.map(PathBuf::as_path))?;
         for of in [Names::All, Names::Groups] {
             for folder in beside_inventory.iter().chain(&beside_playbook) {
                 let names: Vec<&str> = match of {
@@ -123,7 +139,10 @@ impl Inventory {
         }
         let layer = Arc::new(vars);
         let mut held = self.cache.held();
-        held.groups.entry(dir.clone()).or_default().insert(direct.to_vec(), layer.clone());
+        held.groups
+            .entry(dir.cloned())
+            .or_default()
+            .insert(direct.to_vec(), layer.clone());
         Ok(layer)
     }
 
@@ -131,9 +150,15 @@ impl Inventory {
         &self,
         name: &HostName,
         host: Option<&Host>,
-        dir: &Option<PathBuf>,
+        dir: Option<&PathBuf>,
     ) -> Result<Option<Arc<VarMap>>, Diagnostic> {
-        let held = self.cache.held().hosts.get(dir).and_then(|hosts| hosts.get(name)).cloned();
+        let held = self
+            .cache
+            .held()
+            .hosts
+            .get(&dir.cloned())
+            .and_then(|hosts| hosts.get(name))
+            .cloned();
         if let Some(layer) = held {
             return Ok(layer);
         }
@@ -141,7 +166,7 @@ impl Inventory {
         if self.is_implicit(name) {
             vars.insert("ansible_connection".to_owned(), Var::Data("local".into()));
         }
-        let (beside_inventory, beside_playbook) = self.dirs(dir.as_deref())?;
+        let (beside_inventory, beside_playbook) = self.dirs(dir.map(PathBuf::as_path))?;
         for folder in beside_inventory.iter().chain(&beside_playbook) {
             if let Some(found) = folder.vars(Of::Host, name.as_str(), self.decrypt.as_ref())? {
                 add(&mut vars, &found);
@@ -149,19 +174,28 @@ impl Inventory {
         }
         let layer = (!vars.is_empty()).then(|| Arc::new(vars));
         let mut held = self.cache.held();
-        held.hosts.entry(dir.clone()).or_default().insert(name.clone(), layer.clone());
+        held.hosts
+            .entry(dir.cloned())
+            .or_default()
+            .insert(name.clone(), layer.clone());
         Ok(layer)
     }
 
     /// What is the host's own: variables of the sources and of `host_vars`.
     pub(super) fn own_vars(&self, host: &HostName, playbook_dir: Option<&Path>) -> Result<Arc<VarMap>, Diagnostic> {
         let dir = playbook_dir.map(Path::to_owned);
-        Ok(self.own_layer(host, self.hosts.get(host), &dir)?.unwrap_or_default())
+        Ok(self
+            .own_layer(host, self.hosts.get(host), dir.as_ref())?
+            .unwrap_or_default())
     }
 
     /// What is the group's own: variables of the sources and of `group_vars`.
     pub(super) fn vars_of_group(&self, group: &str, playbook_dir: Option<&Path>) -> Result<VarMap, Diagnostic> {
-        let mut vars = self.groups.get(group).map(|group| group.vars.clone()).unwrap_or_default();
+        let mut vars = self
+            .groups
+            .get(group)
+            .map(|group| group.vars.clone())
+            .unwrap_or_default();
         let (beside_inventory, beside_playbook) = self.dirs(playbook_dir)?;
         for folder in beside_inventory.iter().chain(&beside_playbook) {
             if let Some(found) = folder.vars(Of::Group, group, self.decrypt.as_ref())? {
@@ -174,7 +208,11 @@ impl Inventory {
     /// The folders beside the inventory, and the one beside the playbook.
     #[expect(clippy::type_complexity, reason = "two lists of the same")]
     fn dirs(&self, playbook_dir: Option<&Path>) -> Result<(Vec<Arc<VarsDir>>, Option<Arc<VarsDir>>), Diagnostic> {
-        let beside_inventory = self.folders.iter().map(|folder| self.dir(folder)).collect::<Result<_, _>>()?;
+        let beside_inventory = self
+            .folders
+            .iter()
+            .map(|folder| self.dir(folder))
+            .collect::<Result<_, _>>()?;
         let beside_playbook = playbook_dir.map(|folder| self.dir(folder)).transpose()?;
         Ok((beside_inventory, beside_playbook))
     }
@@ -216,7 +254,11 @@ impl Inventory {
                 self.hosts.keys().for_each(|name| look(Of::Host, name.as_str()));
             }
         }
-        if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(Diagnostics(errors))
+        }
     }
 }
 
@@ -241,7 +283,9 @@ mod tests {
 
     fn show(vars: &VarMap, name: &str) -> String {
         match vars.get(name) {
-            Some(Var::Source(node)) => node.scalar_text().unwrap_or_else(|| format!("{:?}", super::super::read::json_of(node))),
+            Some(Var::Source(node)) => node
+                .scalar_text()
+                .unwrap_or_else(|| format!("{:?}", super::super::read::json_of(node))),
             Some(Var::Data(value)) => value.to_string(),
             None => "-".into(),
         }
@@ -335,9 +379,15 @@ mod tests {
     fn localhost_and_strangers_get_what_all_says() {
         let inventory = Inventory::from_text("h", "a\n[all:vars]\nx=1\n").unwrap();
         let local = inventory.vars_of(&"localhost".into(), None).unwrap();
-        assert_eq!((show(&local, "x"), show(&local, "ansible_connection")), ("1".into(), "local".into()));
+        assert_eq!(
+            (show(&local, "x"), show(&local, "ansible_connection")),
+            ("1".into(), "local".into())
+        );
         let stranger = inventory.vars_of(&"elsewhere".into(), None).unwrap();
-        assert_eq!((show(&stranger, "x"), show(&stranger, "ansible_connection")), ("1".into(), "-".into()));
+        assert_eq!(
+            (show(&stranger, "x"), show(&stranger, "ansible_connection")),
+            ("1".into(), "-".into())
+        );
     }
 
     #[test]
@@ -351,7 +401,9 @@ mod tests {
         fs::write(dir.path().join("host_vars/b"), "x: [\n").unwrap();
         fs::write(dir.path().join("host_vars/c"), "$ANSIBLE_VAULT;1.1;AES256\n61\n").unwrap();
         let source = dir.path().join("hosts").display().to_string();
-        let error = Inventory::load(&[source], &LoadOptions::default()).unwrap_err().to_string();
+        let error = Inventory::load(&[source], &LoadOptions::default())
+            .unwrap_err()
+            .to_string();
         for words in ["web.yml:1:1", "a.yml:1:15", "host_vars/b:", "vault password"] {
             assert!(error.contains(words), "{words}: {error}");
         }
@@ -370,7 +422,9 @@ mod tests {
         let source = [dir.path().join("hosts").display().to_string()];
         let inventory = Inventory::load(&source, &open("pw: hunter2\n")).unwrap();
         assert_eq!(show(&inventory.vars_of(&"a".into(), None).unwrap(), "pw"), "hunter2");
-        let error = Inventory::load(&source, &open("pw: [hunter2\n")).unwrap_err().to_string();
+        let error = Inventory::load(&source, &open("pw: [hunter2\n"))
+            .unwrap_err()
+            .to_string();
         assert!(!error.contains("hunter2"), "{error}");
     }
 }

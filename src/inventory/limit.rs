@@ -44,7 +44,10 @@ impl Limit {
             }
         }
         if limit.terms.is_empty() {
-            let error = Diagnostic::new(format!("--limit `{}` matches no hosts: the file names none", short(text)));
+            let error = Diagnostic::new(format!(
+                "--limit `{}` matches no hosts: the file names none",
+                short(text)
+            ));
             return Err(error);
         }
         Ok(limit)
@@ -100,8 +103,15 @@ mod tests {
     fn limited(pattern: &str, limit: &str) -> Result<String, String> {
         let limit = Limit::read(limit).map_err(|e| e.message)?;
         inventory().check_limit(&limit).map_err(|e| e.message)?;
-        let selection = inventory().select_limited(pattern, Some(&limit)).map_err(|e| e.message)?;
-        Ok(selection.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+        let selection = inventory()
+            .select_limited(pattern, Some(&limit))
+            .map_err(|e| e.message)?;
+        Ok(selection
+            .hosts
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(" "))
     }
 
     #[test]
@@ -119,7 +129,10 @@ mod tests {
     fn nothing_selected_is_never_everything() {
         for limit in ["", ",", " : ", "nosuchhost", "web:!web", "@/nonexistent", "@"] {
             let error = limited("all", limit).unwrap_err();
-            assert!(error.contains("no host") || error.contains("--limit"), "{limit}: {error}");
+            assert!(
+                error.contains("no host") || error.contains("--limit"),
+                "{limit}: {error}"
+            );
         }
         let limit = Limit::read("h9").unwrap();
         let error = inventory().check_limit(&limit).unwrap_err().to_string();
@@ -137,9 +150,21 @@ mod tests {
         assert_eq!(limited("all", &format!("@{}:!h1", plain.display())).unwrap(), "h3");
         let empty = dir.path().join("empty");
         std::fs::write(&empty, "# nobody\n").unwrap();
-        assert!(limited("all", &format!("@{}", empty.display())).unwrap_err().contains("no hosts"));
-        assert!(limited("all", &format!("@{}:!h1", empty.display())).unwrap_err().contains("no hosts"));
+        assert!(
+            limited("all", &format!("@{}", empty.display()))
+                .unwrap_err()
+                .contains("no hosts")
+        );
+        assert!(
+            limited("all", &format!("@{}:!h1", empty.display()))
+                .unwrap_err()
+                .contains("no hosts")
+        );
         std::fs::write(&plain, "h1 ansible_host=x\n").unwrap();
-        assert!(limited("all", &format!("@{}", plain.display())).unwrap_err().contains("not a host or pattern"));
+        assert!(
+            limited("all", &format!("@{}", plain.display()))
+                .unwrap_err()
+                .contains("not a host or pattern")
+        );
     }
 }

@@ -10,7 +10,7 @@ use crate::names::HostName;
 use crate::source::{Diagnostic, nearest};
 
 /// Longest pattern.
-const LONGEST: usize = 1024 * 1024;
+const LONGEST: usize = 16 * 1024 * 1024;
 /// Longest `~regex`.
 const LONGEST_REGEX: usize = 10_000;
 /// So many warnings have a nearest name; it is looked for among all names.
@@ -46,7 +46,11 @@ impl Inventory {
     pub fn select_limited(&self, pattern: &str, limit: Option<&Limit>) -> Result<Selection, Diagnostic> {
         let mut selection = self.select(pattern)?;
         if let Some(limit) = limit {
-            let allowed: HashSet<HostName> = self.evaluate(limit.terms(), limit.is_from_file())?.hosts.into_iter().collect();
+            let allowed: HashSet<HostName> = self
+                .evaluate(limit.terms(), limit.is_from_file())?
+                .hosts
+                .into_iter()
+                .collect();
             selection.hosts.retain(|host| allowed.contains(host));
         }
         Ok(selection)
@@ -122,7 +126,9 @@ impl Inventory {
             return Ok(found);
         }
         // `web[01:20]` for hosts: no group `web` to count in.
-        if term.contains('[') && let Ok(names) = range::expand(term) {
+        if term.contains('[')
+            && let Ok(names) = range::expand(term)
+        {
             let hosts = names.iter().filter_map(|name| self.hosts.get_key_value(name.as_str()));
             let hosts: Vec<HostName> = hosts.map(|(host, _)| host.clone()).collect();
             if !hosts.is_empty() {
@@ -139,8 +145,16 @@ impl Inventory {
     }
 
     fn could_not_match(&self, term: &str, warnings: usize) -> String {
-        let names = self.groups.keys().map(String::as_str).chain(self.hosts.keys().map(HostName::as_str));
-        let near = if warnings < WITH_NEAREST && term.len() <= 100 { nearest(term, names) } else { None };
+        let names = self
+            .groups
+            .keys()
+            .map(String::as_str)
+            .chain(self.hosts.keys().map(HostName::as_str));
+        let near = if warnings < WITH_NEAREST && term.len() <= 100 {
+            nearest(term, names)
+        } else {
+            None
+        };
         match near {
             Some(near) => format!("could not match `{}`: did you mean `{near}`?", short(term)),
             None => format!("could not match `{}`: no group or host has that name", short(term)),
@@ -256,7 +270,9 @@ impl Subscript {
 /// address, of brackets and of a regular expression's groups.
 pub(super) fn split(pattern: &str) -> Result<Vec<String>, Diagnostic> {
     if pattern.len() > LONGEST {
-        return Err(Diagnostic::new(format!("the pattern of hosts is longer than {LONGEST} bytes")));
+        return Err(Diagnostic::new(format!(
+            "the pattern of hosts is longer than {LONGEST} bytes"
+        )));
     }
     let pattern = pattern.trim();
     let commas = cut(pattern, |c| c == ',')?;
@@ -265,7 +281,11 @@ pub(super) fn split(pattern: &str) -> Result<Vec<String>, Diagnostic> {
     } else {
         cut(pattern, |c| c == ':' || c.is_whitespace())?
     };
-    Ok(parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect())
+    Ok(parts
+        .into_iter()
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect())
 }
 
 /// An address, maybe with a mark before it or a port behind it: its colons separate nothing.
@@ -289,7 +309,9 @@ fn is_address(pattern: &str) -> bool {
         !host.is_empty()
             && !port.is_empty()
             && port.bytes().all(|b| b.is_ascii_digit())
-            && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
+            && host
+                .chars()
+                .all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-'))
     });
     is_ipv6(name) || is_ipv6(&plain) || port && !pattern.starts_with(['!', '&'])
 }
@@ -309,7 +331,10 @@ fn cut(pattern: &str, separates: impl Fn(char) -> bool) -> Result<Vec<&str>, Dia
     }
     if !brackets.is_outside() {
         let part = pattern.get(start..).unwrap_or("");
-        return Err(Diagnostic::new(format!("a bracket is not closed in the pattern `{}`", short(part))));
+        return Err(Diagnostic::new(format!(
+            "a bracket is not closed in the pattern `{}`",
+            short(part)
+        )));
     }
     parts.push(pattern.get(start..).unwrap_or(""));
     Ok(parts)
@@ -468,11 +493,8 @@ mod tests {
         match inventory().select(pattern) {
             Ok(selection) => {
                 let names: Vec<String> = selection.hosts.iter().map(ToString::to_string).collect();
-                let mut shown = names.join(" ");
-                for warning in selection.warnings {
-                    shown += &format!(" ({warning})");
-                }
-                shown
+                let warnings = selection.warnings.iter().map(|warning| format!(" ({warning})"));
+                names.join(" ") + &warnings.collect::<String>()
             }
             Err(error) => format!("error: {}", error.message),
         }
@@ -515,14 +537,20 @@ mod tests {
             ("*:&db", "h3 h2"),
             ("s*", "h1 h3 h2"),
             ("nope", " (could not match `nope`: did you mean `node`?)"),
-            ("web:zzzzz", "h1 h2 (could not match `zzzzz`: no group or host has that name)"),
+            (
+                "web:zzzzz",
+                "h1 h2 (could not match `zzzzz`: no group or host has that name)",
+            ),
             ("web[9]", "error: `web[9]`: there is no host of that number"),
             ("web[-3]", "error: `web[-3]`: there is no host of that number"),
             ("", "error: the pattern of hosts is empty"),
             (", ,", "error: the pattern of hosts is empty"),
             ("web[1", "error: a bracket is not closed in the pattern `web[1`"),
             ("web:!", "error: nothing follows the `!` of the pattern"),
-            ("@file", "error: `@file`: a file of hosts can be given to `--limit` only"),
+            (
+                "@file",
+                "error: `@file`: a file of hosts can be given to `--limit` only",
+            ),
         ] {
             assert_eq!(select(pattern), expected, "{pattern}");
         }

@@ -51,7 +51,12 @@ impl VarsDir {
     }
 
     /// The variables of a group or host. `None`: there is no file.
-    pub(super) fn vars(&self, of: Of, name: &str, decrypt: Option<&Decrypt>) -> Result<Option<Arc<VarMap>>, Diagnostic> {
+    pub(super) fn vars(
+        &self,
+        of: Of,
+        name: &str,
+        decrypt: Option<&Decrypt>,
+    ) -> Result<Option<Arc<VarMap>>, Diagnostic> {
         match of {
             Of::Group => self.groups.vars(name, decrypt),
             Of::Host => self.hosts.vars(name, decrypt),
@@ -72,13 +77,17 @@ impl Folder {
         let names = match std::fs::read_dir(&path) {
             Ok(entries) => entries.map(|entry| entry.map(|entry| entry.file_name())).collect(),
             // Not there, or no folder: nothing is said.
-            Err(e) if matches!(e.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                ) =>
+            {
                 Ok(HashSet::new())
             }
             Err(e) => Err(e),
         };
-        let names = names
-            .map_err(|e| Diagnostic::new(format!("cannot read the folder `{}`: {e}", path.display())))?;
+        let names = names.map_err(|e| Diagnostic::new(format!("cannot read the folder `{}`: {e}", path.display())))?;
         Ok(Self {
             path,
             names,
@@ -95,7 +104,12 @@ impl Folder {
         let Some(ending) = ENDINGS.iter().find(known) else {
             return Ok(None);
         };
-        let held = self.read.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let held = self
+            .read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned();
         if let Some(vars) = held {
             return Ok(Some(vars));
         }
@@ -128,7 +142,10 @@ fn files(path: &Path, depth: u32) -> Result<Vec<PathBuf>, Diagnostic> {
     entries.sort();
     let mut found = Vec::new();
     for entry in entries {
-        let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = entry
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         if name.starts_with('.') || name.ends_with('~') {
             continue;
         }
@@ -185,7 +202,9 @@ fn open_vault(file: &Arc<SourceFile>, decrypt: Option<&Decrypt>) -> Result<Node,
     let hidden = SourceFile::new(file.path.clone(), "");
     // A message of the parser may hold a piece of the text, so only its place is told.
     let root = parse(&SourceFile::new(file.path.clone(), text)).map_err(|error| {
-        let place = error.at.map_or(at.clone(), |span| Span::new(&hidden, span.line, span.column));
+        let place = error
+            .at
+            .map_or(at.clone(), |span| Span::new(&hidden, span.line, span.column));
         Diagnostic::new("invalid YAML in the encrypted file").at(place)
     })?;
     Ok(move_to(root, &hidden))

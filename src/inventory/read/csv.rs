@@ -20,7 +20,9 @@ pub(super) fn is_header(line: &str) -> bool {
 }
 
 fn separator(header: &str) -> Option<char> {
-    [',', ';', '\t'].into_iter().find(|separator| header.contains(*separator))
+    [',', ';', '\t']
+        .into_iter()
+        .find(|separator| header.contains(*separator))
 }
 
 /// What a column is for.
@@ -34,7 +36,10 @@ enum Column {
 
 /// Reads a CSV inventory.
 pub(super) fn read(file: &Arc<SourceFile>, builder: &mut Builder) {
-    let header = file.text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let header = file
+        .text
+        .lines()
+        .find(|line| !line.trim().is_empty() && !line.starts_with('#'));
     let separator = header.and_then(separator).unwrap_or(',');
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
@@ -74,7 +79,9 @@ pub(super) fn read(file: &Arc<SourceFile>, builder: &mut Builder) {
 fn first_line(file: &SourceFile, position: &csv::Position) -> u64 {
     let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
     let lines = file.text.get(start..).unwrap_or("").lines();
-    let passed = lines.take_while(|line| line.trim().is_empty() || line.starts_with('#')).count();
+    let passed = lines
+        .take_while(|line| line.trim().is_empty() || line.starts_with('#'))
+        .count();
     position.line().saturating_add(passed as u64)
 }
 
@@ -110,7 +117,11 @@ fn read_header(record: &csv::StringRecord, at: &Span) -> Result<Vec<Column>, Dia
 fn row(record: &csv::StringRecord, columns: &[Column], at: &Span, builder: &mut Builder) {
     if record.len() > columns.len() {
         let message = format!("{} cells in a table of {} columns", record.len(), columns.len());
-        return builder.error(Diagnostic::new(message).at(at.clone()).help("quote a cell that holds the separator"));
+        return builder.error(
+            Diagnostic::new(message)
+                .at(at.clone())
+                .help("quote a cell that holds the separator"),
+        );
     }
     let cells = || columns.iter().zip(record.iter()).filter(|(_, cell)| !cell.is_empty());
     let Some((_, name)) = cells().find(|(column, _)| matches!(column, Column::Host)) else {
@@ -121,7 +132,11 @@ fn row(record: &csv::StringRecord, columns: &[Column], at: &Span, builder: &mut 
     for (column, cell) in cells() {
         match column {
             Column::Groups => {
-                for name in cell.split([',', ';', ' ', '|']).map(str::trim).filter(|name| !name.is_empty()) {
+                for name in cell
+                    .split([',', ';', ' ', '|'])
+                    .map(str::trim)
+                    .filter(|name| !name.is_empty())
+                {
                     grouped = true;
                     if let Some(group) = builder.group(name, at) {
                         for &host in &hosts {

@@ -1,7 +1,8 @@
 //! Plain lists and INI inventories. A plain list is an INI inventory without sections.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use super::super::build::Builder;
 use super::super::name::short;
@@ -28,9 +29,7 @@ struct Reader<'a> {
     builder: &'a mut Builder,
     section: Section,
     /// Groups that were named as a child or given variables, but not declared yet, in the order they were met.
-    pending: indexmap::IndexMap<String, Pending>,
-    /// Groups that this file declared by a section of hosts or children.
-    declared: HashMap<usize, ()>,
+    pending: IndexMap<String, Pending>,
 }
 
 #[derive(Default)]
@@ -47,8 +46,7 @@ pub(super) fn read(file: &Arc<SourceFile>, builder: &mut Builder) {
         file,
         builder,
         section: Section::Hosts(1),
-        pending: indexmap::IndexMap::new(),
-        declared: HashMap::new(),
+        pending: IndexMap::new(),
     };
     for (number, line) in (1_u32..).zip(file.text.lines()) {
         reader.line(number, line);
@@ -110,7 +108,11 @@ impl Reader<'_> {
                 || "a section is `[group]`, `[group:children]` or `[group:vars]`".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             );
-            let error = Diagnostic::new(format!("unknown kind of section `{}` in `[{}]`", short(kind), short(inside)));
+            let error = Diagnostic::new(format!(
+                "unknown kind of section `{}` in `[{}]`",
+                short(kind),
+                short(inside)
+            ));
             self.builder.error(error.at(at.clone()).help(help));
             return Section::Broken;
         }
@@ -125,13 +127,16 @@ impl Reader<'_> {
             }
             return Section::Vars(group);
         }
-        self.declared.insert(group, ());
         if let Some(pending) = self.pending.shift_remove(name) {
             for (parent, at) in pending.parents {
                 self.builder.nest(parent, group, &at);
             }
         }
-        if kind == "children" { Section::Children(group) } else { Section::Hosts(group) }
+        if kind == "children" {
+            Section::Children(group)
+        } else {
+            Section::Hosts(group)
+        }
     }
 
     fn host_line(&mut self, group: usize, line: &str, at: &Span) {
@@ -139,7 +144,9 @@ impl Reader<'_> {
             Ok(words) => words,
             Err(why) => return self.builder.error(Diagnostic::new(why).at(at.clone())),
         };
-        let Some((entry, values)) = words.split_first() else { return };
+        let Some((entry, values)) = words.split_first() else {
+            return;
+        };
         let hosts = self.builder.entry(entry, at);
         for &host in &hosts {
             self.builder.put(host, group);
@@ -147,7 +154,11 @@ impl Reader<'_> {
         for word in values {
             let Some((key, value)) = word.split_once('=') else {
                 let error = Diagnostic::new(format!("`{}` is not a variable: `name=value` is expected", short(word)));
-                self.builder.error(error.at(at.clone()).help("one host a line; quote a value that holds blanks"));
+                self.builder.error(
+                    error
+                        .at(at.clone())
+                        .help("one host a line; quote a value that holds blanks"),
+                );
                 return;
             };
             let value = Var::Source(Arc::new(literal::value(value, at)));
@@ -161,13 +172,12 @@ impl Reader<'_> {
             let error = Diagnostic::new(format!("`{}` is not the name of a group", short(line)));
             return self.builder.error(error.at(at.clone()).help("one group a line"));
         }
-        match self.builder.known_group(name) {
-            // Variables alone do not declare a group.
-            Some(child) if !self.pending.contains_key(name) => self.builder.nest(parent, child, at),
-            _ => {
-                let pending = self.pending.entry(name.to_owned()).or_default();
-                pending.parents.push((parent, at.clone()));
-            }
+        if let Some(child) = self.builder.known_group(name) {
+            // Also when it has variables only so far: whether it is declared is looked at in the end.
+            self.builder.nest(parent, child, at);
+        } else {
+            let pending = self.pending.entry(name.to_owned()).or_default();
+            pending.parents.push((parent, at.clone()));
         }
     }
 
@@ -208,7 +218,10 @@ fn is_header(line: &str) -> bool {
         return true;
     };
     let address = super::super::name::is_ipv6(inside);
-    let word = tail.chars().next().is_some_and(|c| !c.is_whitespace() && c != '#' && c != ';' && c != ']');
+    let word = tail
+        .chars()
+        .next()
+        .is_some_and(|c| !c.is_whitespace() && c != '#' && c != ';' && c != ']');
     !(address || word && inside.contains(':') || tail.starts_with(':'))
 }
 
@@ -230,7 +243,12 @@ mod tests {
     }
 
     fn hosts(inventory: &Inventory, group: &str) -> String {
-        inventory.members(group).iter().map(|h| h.as_str().to_owned()).collect::<Vec<_>>().join(" ")
+        inventory
+            .members(group)
+            .iter()
+            .map(|h| h.as_str().to_owned())
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     fn var(inventory: &Inventory, host: &str, name: &str) -> String {
@@ -248,7 +266,8 @@ mod tests {
 
     #[test]
     fn a_plain_list_needs_nothing_but_names() {
-        let inventory = read("# hosts\r\nweb1\r\n\r\n; more\r\nroot@web2:2222\r\n[2001:db8::1]:22\r\nweb3  # timed out\n");
+        let inventory =
+            read("# hosts\r\nweb1\r\n\r\n; more\r\nroot@web2:2222\r\n[2001:db8::1]:22\r\nweb3  # timed out\n");
         assert_eq!(hosts(&inventory, "all"), "web1 web2 2001:db8::1 web3");
         assert_eq!(hosts(&inventory, "ungrouped"), "web1 web2 2001:db8::1 web3");
         assert_eq!(var(&inventory, "web2", "ansible_user"), "'root'");
@@ -287,19 +306,31 @@ mod tests {
     #[test]
     fn mistakes_have_a_line_and_a_reason() {
         for (text, line, words) in [
-            ("a ansible_host=h1\nb\na ansible_host=h2\n", "hosts:3", "`a` has ansible_host `h2`"),
+            (
+                "a ansible_host=h1\nb\na ansible_host=h2\n",
+                "hosts:3",
+                "`a` has ansible_host `h2`",
+            ),
             ("h:22\nh:23\n", "hosts:2", "ansible_port `23`"),
             ("\u{1b}[31mred ansible_host=1\n", "hosts:1", "`[31mred` is not closed"),
             ("\u{1b}red\n", "hosts:1", "invisible"),
             ("[web:childs]\nweb1\n", "hosts:1", "childs"),
-            ("[a:children]\nb\n[b:children]\na\n[c]\nh\n", "hosts", "cycle: a > b > a"),
+            (
+                "[a:children]\nb\n[b:children]\na\n[c]\nh\n",
+                "hosts",
+                "cycle: a > b > a",
+            ),
             ("[a:children]\na\n", "hosts:2", "cycle"),
             ("[a:children]\nall\n", "hosts:2", "cycle"),
             ("[web\nweb1\n", "hosts:1", "not closed"),
             ("[a:children]\nnope\n[c]\nweb1\n", "hosts:2", "no group `nope`"),
             ("[nope:vars]\nu=1\n[web]\nweb1\n", "hosts:1", "no group `nope`"),
             ("[wbe:vars]\nu=1\n[web]\nweb1\n", "hosts:1", "did you mean `web`"),
-            ("-oProxyCommand=id ansible_host=127.0.0.1\n", "hosts:1", "begins with `-`"),
+            (
+                "-oProxyCommand=id ansible_host=127.0.0.1\n",
+                "hosts:1",
+                "begins with `-`",
+            ),
             ("../etc ansible_host=127.0.0.1\n", "hosts:1", "begins with `.`"),
             ("a\nb ansible_host=127.0.\0.2\n", "hosts:2", "NUL"),
             ("a ansible_port=-22\n", "hosts:1", "port"),

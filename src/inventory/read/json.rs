@@ -119,7 +119,9 @@ pub(super) fn script(root: &Node, builder: &mut Builder, var: &dyn Fn(&Node) -> 
             return told;
         }
     }
-    let Some(vars) = meta.and_then(|meta| meta.get("hostvars")) else { return told };
+    let Some(vars) = meta.and_then(|meta| meta.get("hostvars")) else {
+        return told;
+    };
     match &vars.kind {
         Kind::Map(hosts) => {
             for (name, vars) in hosts {
@@ -146,7 +148,9 @@ pub(super) fn script(root: &Node, builder: &mut Builder, var: &dyn Fn(&Node) -> 
 
 fn script_group(name: &str, body: &Node, builder: &mut Builder, var: &dyn Fn(&Node) -> Var) -> Vec<usize> {
     let mut told = Vec::new();
-    let Some(group) = builder.group(name, &body.span) else { return told };
+    let Some(group) = builder.group(name, &body.span) else {
+        return told;
+    };
     let wrong = |what: &str, node: &Node, expected: &str| {
         node.error(format!(
             "{what} of the group `{name}` is {}; {expected} is expected",
@@ -253,9 +257,13 @@ mod tests {
 
     #[test]
     fn broken_json_has_a_place() {
-        let error = Inventory::from_text("h.json", "{\"all\": {\n  \"hosts\": }\n}x").unwrap_err().to_string();
+        let error = Inventory::from_text("h.json", "{\"all\": {\n  \"hosts\": }\n}x")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("h.json:"), "{error}");
-        let error = Inventory::from_text("h.json", "{\"web\": {\"hosts\": 5}, \"_meta\": {}}").unwrap_err().to_string();
+        let error = Inventory::from_text("h.json", "{\"web\": {\"hosts\": 5}, \"_meta\": {}}")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("`hosts` of the group `web`"), "{error}");
     }
 }

@@ -52,7 +52,11 @@ fn literal(text: &str, span: &Span) -> Option<Kind> {
     if !reader.rest.is_empty() {
         return None;
     }
-    if tuple { Some(Kind::List(items)) } else { items.pop().map(|node| node.kind) }
+    if tuple {
+        Some(Kind::List(items))
+    } else {
+        items.pop().map(|node| node.kind)
+    }
 }
 
 struct Reader<'a> {
@@ -99,7 +103,11 @@ impl Reader<'_> {
                 self.take('(');
                 let (mut items, comma) = self.items(')', depth)?;
                 // `(1)` is 1, `(1,)` a tuple.
-                if items.len() == 1 && !comma { items.pop()?.kind } else { Kind::List(items) }
+                if items.len() == 1 && !comma {
+                    items.pop()?.kind
+                } else {
+                    Kind::List(items)
+                }
             }
             '{' => {
                 self.take('{');
@@ -168,7 +176,11 @@ impl Reader<'_> {
             self.blanks();
             comma = self.take(',');
         }
-        Some(if items.is_empty() { Kind::Map(entries) } else { Kind::List(items) })
+        Some(if items.is_empty() {
+            Kind::Map(entries)
+        } else {
+            Kind::List(items)
+        })
     }
 
     fn number(&mut self) -> Option<Kind> {
@@ -231,7 +243,11 @@ impl Reader<'_> {
         }
         let quote = rest.chars().next()?;
         let triple: String = [quote; 3].iter().collect();
-        let close = if rest.starts_with(&triple) { triple } else { quote.to_string() };
+        let close = if rest.starts_with(&triple) {
+            triple
+        } else {
+            quote.to_string()
+        };
         self.rest = rest.get(close.len()..)?;
         let mut out = String::new();
         loop {
@@ -308,7 +324,9 @@ fn number(digits: &str, negative: bool, written: &str) -> Option<Kind> {
     let clean = lower.replace('_', "");
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
         if let Some(rest) = clean.strip_prefix(prefix) {
-            let n = i64::from_str_radix(rest, radix).ok().filter(|_| !rest.starts_with(['+', '-']))?;
+            let n = i64::from_str_radix(rest, radix)
+                .ok()
+                .filter(|_| !rest.starts_with(['+', '-']))?;
             return Some(Kind::Int(if negative { n.checked_neg()? } else { n }));
         }
     }

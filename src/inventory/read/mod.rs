@@ -61,7 +61,11 @@ fn one(source: &str, options: &LoadOptions, builder: &mut Builder) {
     if source.is_empty() {
         builder.error(Diagnostic::new("the name of an inventory source is empty").help("give `-i` a file or a list"));
     } else if path.exists() {
-        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new(".")) };
+        let folder = if path.is_dir() {
+            path
+        } else {
+            path.parent().unwrap_or(Path::new("."))
+        };
         builder.folder(folder);
         path_source(path, options, builder, 0);
     } else if source.contains(',') {
@@ -130,7 +134,10 @@ fn directory(path: &Path, options: &LoadOptions, builder: &mut Builder, depth: u
     };
     entries.sort();
     for entry in entries {
-        let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = entry
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let apart = name.starts_with('.') || matches!(name.as_str(), "host_vars" | "group_vars" | "vars_plugins");
         if apart || IGNORED.iter().any(|ending| name.ends_with(ending)) {
             continue;
@@ -183,7 +190,11 @@ fn read_text(file: &Arc<SourceFile>, builder: &mut Builder) {
 
 /// The name's ending decides where it says something, else the first line that is no comment.
 fn format(file: &SourceFile) -> Format {
-    let ending = file.path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let ending = file
+        .path
+        .extension()
+        .and_then(|e| e.to_str())
+        .map(str::to_ascii_lowercase);
     match ending.as_deref() {
         Some("yml" | "yaml") => return Format::Yaml,
         Some("json") => return Format::Json,
@@ -217,7 +228,11 @@ fn sniff(line: &str) -> Format {
     let key = line.split([':', '=']).next().unwrap_or("");
     let is_key = !key.is_empty() && !key.contains(char::is_whitespace);
     let after = line.get(key.len()..).unwrap_or("");
-    if is_key && (after == ":" || after.starts_with(": ")) { Format::Yaml } else { Format::Ini }
+    if is_key && (after == ":" || after.starts_with(": ")) {
+        Format::Yaml
+    } else {
+        Format::Ini
+    }
 }
 
 #[cfg(test)]
@@ -249,7 +264,14 @@ mod tests {
             ("h.ini", "all:\n", Format::Ini),
             ("hosts", "", Format::Ini),
         ] {
-            assert_eq!(format(&SourceFile { path: name.into(), text: text.into() }), expected, "{name}: {text}");
+            assert_eq!(
+                format(&SourceFile {
+                    path: name.into(),
+                    text: text.into()
+                }),
+                expected,
+                "{name}: {text}"
+            );
         }
     }
 }

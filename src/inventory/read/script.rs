@@ -33,7 +33,11 @@ pub(super) fn is_script(path: &Path) -> Result<bool, Diagnostic> {
         return Ok(false);
     }
     let mut start = Vec::new();
-    File::open(path).map_err(cannot)?.take(4).read_to_end(&mut start).map_err(cannot)?;
+    File::open(path)
+        .map_err(cannot)?
+        .take(4)
+        .read_to_end(&mut start)
+        .map_err(cannot)?;
     Ok(start.starts_with(b"#!") || start == b"\x7fELF")
 }
 
@@ -72,7 +76,10 @@ pub(super) fn read(path: &Path, options: &LoadOptions, builder: &mut Builder) {
 
 fn to_node(path: &Path, text: &[u8], at: &Span) -> Result<Node, Diagnostic> {
     let json: serde_json::Value = serde_json::from_slice(text).map_err(|error| {
-        let message = format!("the inventory script `{}` printed no valid JSON: {error}", path.display());
+        let message = format!(
+            "the inventory script `{}` printed no valid JSON: {error}",
+            path.display()
+        );
         Diagnostic::new(message).at(at.clone())
     })?;
     Ok(json::node_of(&json, at))
@@ -81,7 +88,11 @@ fn to_node(path: &Path, text: &[u8], at: &Span) -> Result<Node, Diagnostic> {
 /// Runs the script within its limit. Gives what it printed.
 fn run(path: &Path, args: &[&str], options: &LoadOptions) -> Result<Vec<u8>, Diagnostic> {
     // A bare name would be looked for in `PATH`.
-    let program: PathBuf = if path.is_absolute() { path.to_owned() } else { Path::new(".").join(path) };
+    let program: PathBuf = if path.is_absolute() {
+        path.to_owned()
+    } else {
+        Path::new(".").join(path)
+    };
     let shown = format!("inventory script `{} {}`", path.display(), args.join(" "));
     let failed = |why: String| Diagnostic::new(format!("{shown}: {why}"));
     let limit = match options.script_timeout_seconds {
@@ -106,7 +117,11 @@ fn run(path: &Path, args: &[&str], options: &LoadOptions) -> Result<Vec<u8>, Dia
     let messages = String::from_utf8_lossy(&messages);
     let messages = messages.trim();
     if !status.success() {
-        let said = if messages.is_empty() { String::new() } else { format!(": {messages}") };
+        let said = if messages.is_empty() {
+            String::new()
+        } else {
+            format!(": {messages}")
+        };
         return Err(failed(format!("ended with {status}{said}")));
     }
     if output.len() as u64 > MOST_OUTPUT {
@@ -124,7 +139,11 @@ fn collect(child: &mut Child, deadline: &Deadline) -> Result<(Vec<u8>, Vec<u8>),
     let send_messages = send.clone();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        let result = out.by_ref().take(MOST_OUTPUT + 1).read_to_end(&mut bytes).map(|_| bytes);
+        let result = out
+            .by_ref()
+            .take(MOST_OUTPUT + 1)
+            .read_to_end(&mut bytes)
+            .map(|_| bytes);
         let _ = send.send((true, result));
     });
     std::thread::spawn(move || {
@@ -208,7 +227,10 @@ mod tests {
             10,
         )
         .unwrap();
-        assert!(matches!(inventory.hosts.get("a").unwrap().vars.get("t"), Some(Var::Data(_))));
+        assert!(matches!(
+            inventory.hosts.get("a").unwrap().vars.get("t"),
+            Some(Var::Data(_))
+        ));
         assert_eq!(inventory.group_names(&"a".into()), ["web"]);
     }
 
@@ -224,11 +246,23 @@ mod tests {
 
     #[test]
     fn a_script_that_fails_or_hangs_is_a_mistake() {
-        assert!(load("echo no credentials >&2; exit 3\n", 10).unwrap_err().contains("no credentials"));
+        assert!(
+            load("echo no credentials >&2; exit 3\n", 10)
+                .unwrap_err()
+                .contains("no credentials")
+        );
         assert!(load("echo '{'\n", 10).unwrap_err().contains("no valid JSON"));
-        assert!(load("echo '{\"web\": {\"hosts\": [\"-x\"]}}'\n", 10).unwrap_err().contains("begins with `-`"));
+        assert!(
+            load("echo '{\"web\": {\"hosts\": [\"-x\"]}}'\n", 10)
+                .unwrap_err()
+                .contains("begins with `-`")
+        );
         let started = std::time::Instant::now();
-        assert!(load("sleep 60 & sleep 60\n", 1).unwrap_err().contains("took longer than 1s"));
+        assert!(
+            load("sleep 60 & sleep 60\n", 1)
+                .unwrap_err()
+                .contains("took longer than 1s")
+        );
         assert!(started.elapsed() < Duration::from_secs(20));
     }
 

@@ -29,7 +29,8 @@ pub(super) fn tree(root: &Node, builder: &mut Builder) {
     };
     if let Some(plugin) = root.get("plugin").filter(|plugin| plugin.as_str().is_some()) {
         let error = plugin.error("this is the configuration of an inventory plugin, which is Python and cannot be run");
-        builder.error(error.help("use a script that prints the hosts as JSON (`--list`), or `ansible-inventory --list`"));
+        builder
+            .error(error.help("use a script that prints the hosts as JSON (`--list`), or `ansible-inventory --list`"));
         return;
     }
     // What `ansible-inventory --list` prints has lists of hosts.
@@ -42,7 +43,7 @@ pub(super) fn tree(root: &Node, builder: &mut Builder) {
 }
 
 fn group(name: &Node, body: &Node, builder: &mut Builder) -> Option<usize> {
-    let Some(text) = key_text(name, "group", builder) else { return None };
+    let text = key_text(name, "group", builder)?;
     let group = builder.group(&text, &name.span)?;
     let sections = match &body.kind {
         Kind::Map(sections) => sections,
@@ -130,7 +131,9 @@ fn each(
 }
 
 fn hosts(group: usize, name: &Node, vars: &Node, builder: &mut Builder) {
-    let Some(text) = key_text(name, "host", builder) else { return };
+    let Some(text) = key_text(name, "host", builder) else {
+        return;
+    };
     let hosts = builder.entry(&text, &name.span);
     for &host in &hosts {
         builder.put(host, group);
@@ -156,15 +159,16 @@ fn hosts(group: usize, name: &Node, vars: &Node, builder: &mut Builder) {
 
 /// Numbers and booleans are no names: YAML may have changed them (`0123`, `on`).
 fn key_text(key: &Node, what: &str, builder: &mut Builder) -> Option<String> {
-    match key.as_str() {
-        Some(text) => Some(text.to_owned()),
-        None => {
-            let shown = key.scalar_text().unwrap_or_else(|| "null".to_owned());
-            let error = key.error(format!("the name of a {what} is text, `{shown}` is {}", key.kind_name()));
-            builder.error(error.help("put it into quotes"));
-            None
-        }
+    if let Some(text) = key.as_str() {
+        return Some(text.to_owned());
     }
+    let shown = key.scalar_text().unwrap_or_else(|| "null".to_owned());
+    let error = key.error(format!(
+        "the name of a {what} is text, `{shown}` is {}",
+        key.kind_name()
+    ));
+    builder.error(error.help("put it into quotes"));
+    None
 }
 
 #[cfg(test)]
@@ -183,7 +187,14 @@ mod tests {
             "all:\n  vars: {region: eu}\n  hosts:\n    h3: {ansible_host: 127.0.0.13}\n  children:\n    web:\n      hosts:\n        h1: {ports: [80]}\n        'w[1:2]:22':\n      vars: {role: front}\n      children:\n        canary:\n          hosts: h2\n    empty:\n",
         )
         .unwrap();
-        let names = |group: &str| inventory.members(group).iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let names = |group: &str| {
+            inventory
+                .members(group)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
         assert_eq!(names("all"), "h3 h1 w1 w2 h2");
         assert_eq!(names("web"), "h1 w1 w2 h2");
         assert_eq!(names("ungrouped"), "h3");
@@ -196,19 +207,39 @@ mod tests {
     #[test]
     fn mistakes_have_a_line_and_a_reason() {
         for (text, line, words) in [
-            ("all:\n  hosts:\n    - a\n    - b\n", "hosts.yml:3", "a list; a mapping is expected"),
-            ("all:\n  hosts:\n    a: {x: 1}\n    b:\n    a:\n", "hosts.yml:5", "`a` stands here twice"),
+            (
+                "all:\n  hosts:\n    - a\n    - b\n",
+                "hosts.yml:3",
+                "a list; a mapping is expected",
+            ),
+            (
+                "all:\n  hosts:\n    a: {x: 1}\n    b:\n    a:\n",
+                "hosts.yml:5",
+                "`a` stands here twice",
+            ),
             ("all: &x\n  children:\n    sub: *x\n", "hosts.yml:3", "alias"),
-            ("all: !!python/object/apply:os.system [x]\n", "hosts.yml:1", "unknown YAML tag"),
+            (
+                "all: !!python/object/apply:os.system [x]\n",
+                "hosts.yml:1",
+                "unknown YAML tag",
+            ),
             ("all:\n\thosts:\n", "hosts.yml:2", "tab"),
             ("- a\n", "hosts.yml:1", "mapping of groups"),
             ("all:\n  childern:\n    a:\n", "hosts.yml:2", "did you mean `children`"),
             ("all:\n  hosts:\n    10:\n", "hosts.yml:3", "put it into quotes"),
             ("all:\n  hosts:\n    a: 5\n", "hosts.yml:3", "variables of the host `a`"),
-            ("all:\n  hosts:\n    a: {ansible_port: 0}\n", "hosts.yml:3", "1 to 65535"),
+            (
+                "all:\n  hosts:\n    a: {ansible_port: 0}\n",
+                "hosts.yml:3",
+                "1 to 65535",
+            ),
             ("web: [a]\n", "hosts.yml:1", "the group `web` is a list"),
             ("plugin: aws_ec2\n", "hosts.yml:1", "plugin"),
-            ("all:\n  children:\n    a:\n      children:\n        b:\n          children:\n            a:\n", "hosts.yml", "cycle"),
+            (
+                "all:\n  children:\n    a:\n      children:\n        b:\n          children:\n            a:\n",
+                "hosts.yml",
+                "cycle",
+            ),
         ] {
             let shown = error(text);
             assert!(shown.contains(line) && shown.contains(words), "{text}: {shown}");
