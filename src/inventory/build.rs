@@ -299,11 +299,11 @@ impl Builder {
                 .collect();
             let mut error = Diagnostic::new(format!("the groups are in a cycle: {}", names.join(" > ")))
                 .help("remove one of them from the children of the other");
-            let edges = cycle.windows(2).filter_map(|pair| match pair {
+            let mut edges = cycle.windows(2).rev().filter_map(|pair| match pair {
                 [parent, child] => self.edges.get(&(*parent, *child)),
                 _ => None,
             });
-            error.at = edges.last().cloned();
+            error.at = edges.next().cloned();
             self.errors.push(error);
         }
     }
@@ -319,6 +319,7 @@ pub(super) fn check_variable(key: &str, value: &Var, at: &Span) -> Result<(), Di
     }
     let wrong = |why: String| Err(Diagnostic::new(format!("{key}: {why}")).at(at.clone()));
     match key {
+        // A template is checked when it is rendered.
         "ansible_port" | "ansible_ssh_port" => match literal_text(value) {
             Some(text) => parse_port(&text).map(|_| ()).or_else(wrong),
             None if is_literal(value) => wrong("a port is a number from 1 to 65535".to_owned()),
@@ -329,9 +330,8 @@ pub(super) fn check_variable(key: &str, value: &Var, at: &Span) -> Result<(), Di
             Some(text) if text.chars().any(|c| c.is_control() || c.is_whitespace()) => {
                 wrong("an address holds no blanks and no control characters".to_owned())
             }
-            Some(_) => Ok(()),
             None if is_literal(value) => wrong("an address must be text".to_owned()),
-            None => Ok(()),
+            Some(_) | None => Ok(()),
         },
         _ => Ok(()),
     }

@@ -20,20 +20,19 @@ impl Inventory {
         self.keep_roots();
         let name = HostName::new(name.as_str());
         let mut changed = false;
-        let host = match self.hosts.get_index_of(&name) {
-            Some(host) => host,
-            None => {
-                changed = true;
-                let host = Host {
-                    name: name.clone(),
-                    vars: VarMap::new(),
-                    groups: Vec::new(),
-                    at: None,
-                };
-                let (host, _) = self.hosts.insert_full(name.clone(), host);
-                graph::put(&mut self.hosts, &mut self.groups, host, 0);
-                host
-            }
+        let host = if let Some(known) = self.hosts.get_index_of(&name) {
+            known
+        } else {
+            changed = true;
+            let host = Host {
+                name: name.clone(),
+                vars: VarMap::new(),
+                groups: Vec::new(),
+                at: None,
+            };
+            let (host, _) = self.hosts.insert_full(name.clone(), host);
+            graph::put(&mut self.hosts, &mut self.groups, host, 0);
+            host
         };
         let port = entry
             .port

@@ -65,29 +65,26 @@ pub(super) fn cycle(groups: &Groups) -> Option<Vec<usize>> {
                 .and_then(|(_, group)| group.children.get(*next))
                 .and_then(|child| groups.get_index_of(child));
             *next += 1;
-            match child {
-                Some(child) => match marks.get(child) {
-                    Some(Mark::Open) => {
-                        let from = way.iter().position(|(group, _)| *group == child).unwrap_or(0);
-                        let mut cycle: Vec<usize> = way.iter().skip(from).map(|(group, _)| *group).collect();
-                        cycle.push(child);
-                        return Some(cycle);
-                    }
-                    Some(Mark::New) => way.push((child, 0)),
-                    _ => {}
-                },
-                None => {
-                    // The end of the list, or a name nobody told.
-                    let all_seen = groups
-                        .get_index(group_number)
-                        .is_none_or(|(_, group)| *next > group.children.len());
-                    if all_seen {
-                        if let Some(mark) = marks.get_mut(group_number) {
-                            *mark = Mark::Done;
-                        }
-                        way.pop();
-                    }
+            let all_seen = groups
+                .get_index(group_number)
+                .is_none_or(|(_, group)| *next > group.children.len());
+            let child_mark = child.and_then(|child| marks.get(child).copied());
+            match (child, child_mark) {
+                (Some(child), Some(Mark::Open)) => {
+                    let from = way.iter().position(|(group, _)| *group == child).unwrap_or(0);
+                    let mut cycle: Vec<usize> = way.iter().skip(from).map(|(group, _)| *group).collect();
+                    cycle.push(child);
+                    return Some(cycle);
                 }
+                (Some(child), Some(Mark::New)) => way.push((child, 0)),
+                // The end of its children.
+                (None, _) if all_seen => {
+                    if let Some(mark) = marks.get_mut(group_number) {
+                        *mark = Mark::Done;
+                    }
+                    way.pop();
+                }
+                _ => {}
             }
         }
     }

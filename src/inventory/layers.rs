@@ -96,18 +96,18 @@ impl Inventory {
     pub fn layers_of(&self, host: &HostName, playbook_dir: Option<&Path>) -> Result<Vec<Arc<VarMap>>, Diagnostic> {
         let dir = playbook_dir.map(Path::to_owned);
         let known = self.hosts.get(host);
-        let groups = self.group_layer(known, &dir)?;
-        let own = self.own_layer(host, known, &dir)?;
+        let groups = self.group_layer(known, dir.as_ref())?;
+        let own = self.own_layer(host, known, dir.as_ref())?;
         Ok(std::iter::once(groups).chain(own).collect())
     }
 
-    fn group_layer(&self, host: Option<&Host>, dir: &Option<PathBuf>) -> Result<Arc<VarMap>, Diagnostic> {
+    fn group_layer(&self, host: Option<&Host>, dir: Option<&PathBuf>) -> Result<Arc<VarMap>, Diagnostic> {
         let direct = host.map(|host| host.groups.as_slice()).unwrap_or_default();
         let held = self
             .cache
             .held()
             .groups
-            .get(dir)
+            .get(&dir.cloned())
             .and_then(|sets| sets.get(direct))
             .cloned();
         if let Some(layer) = held {
@@ -123,7 +123,7 @@ impl Inventory {
         for group in &groups {
             add(&mut vars, &group.vars);
         }
-        let (beside_inventory, beside_playbook) = self.dirs(dir.as_deref())?;
+        let (beside_inventory, beside_playbook) = self.dirs(dir.map(PathBuf::as_path))?;
         for of in [Names::All, Names::Groups] {
             for folder in beside_inventory.iter().chain(&beside_playbook) {
                 let names: Vec<&str> = match of {
@@ -140,7 +140,7 @@ impl Inventory {
         let layer = Arc::new(vars);
         let mut held = self.cache.held();
         held.groups
-            .entry(dir.clone())
+            .entry(dir.cloned())
             .or_default()
             .insert(direct.to_vec(), layer.clone());
         Ok(layer)
@@ -150,13 +150,13 @@ impl Inventory {
         &self,
         name: &HostName,
         host: Option<&Host>,
-        dir: &Option<PathBuf>,
+        dir: Option<&PathBuf>,
     ) -> Result<Option<Arc<VarMap>>, Diagnostic> {
         let held = self
             .cache
             .held()
             .hosts
-            .get(dir)
+            .get(&dir.cloned())
             .and_then(|hosts| hosts.get(name))
             .cloned();
         if let Some(layer) = held {
@@ -166,7 +166,7 @@ impl Inventory {
         if self.is_implicit(name) {
             vars.insert("ansible_connection".to_owned(), Var::Data("local".into()));
         }
-        let (beside_inventory, beside_playbook) = self.dirs(dir.as_deref())?;
+        let (beside_inventory, beside_playbook) = self.dirs(dir.map(PathBuf::as_path))?;
         for folder in beside_inventory.iter().chain(&beside_playbook) {
             if let Some(found) = folder.vars(Of::Host, name.as_str(), self.decrypt.as_ref())? {
                 add(&mut vars, &found);
@@ -175,7 +175,7 @@ impl Inventory {
         let layer = (!vars.is_empty()).then(|| Arc::new(vars));
         let mut held = self.cache.held();
         held.hosts
-            .entry(dir.clone())
+            .entry(dir.cloned())
             .or_default()
             .insert(name.clone(), layer.clone());
         Ok(layer)
@@ -184,12 +184,18 @@ impl Inventory {
     /// What is the host's own: variables of the sources and of `host_vars`.
     pub(super) fn own_vars(&self, host: &HostName, playbook_dir: Option<&Path>) -> Result<Arc<VarMap>, Diagnostic> {
         let dir = playbook_dir.map(Path::to_owned);
-        Ok(self.own_layer(host, self.hosts.get(host), &dir)?.unwrap_or_default())
+        Ok(self
+            .own_layer(host, self.hosts.get(host), dir.as_ref())?
+            .unwrap_or_default())
     }
 
     /// What is the group's own: variables of the sources and of `group_vars`.
     pub(super) fn vars_of_group(&self, group: &str, playbook_dir: Option<&Path>) -> Result<VarMap, Diagnostic> {
-        let mut vars = self.groups.get(group).map(|group| group.vars.clone()).unwrap_or_default();
+        let mut vars = self
+            .groups
+            .get(group)
+            .map(|group| group.vars.clone())
+            .unwrap_or_default();
         let (beside_inventory, beside_playbook) = self.dirs(playbook_dir)?;
         for folder in beside_inventory.iter().chain(&beside_playbook) {
             if let Some(found) = folder.vars(Of::Group, group, self.decrypt.as_ref())? {

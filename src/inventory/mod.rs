@@ -97,9 +97,12 @@ impl Default for Group {
     }
 }
 
+/// Plain text of an encrypted one, or why not.
+type Open = dyn Fn(&Path, &str) -> Result<String, String> + Send + Sync;
+
 /// Makes plain text of a file that `ansible-vault` encrypted. The error says why not.
 #[derive(Clone)]
-pub struct Decrypt(pub Arc<dyn Fn(&Path, &str) -> Result<String, String> + Send + Sync>);
+pub struct Decrypt(pub Arc<Open>);
 
 impl std::fmt::Debug for Decrypt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

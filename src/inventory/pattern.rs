@@ -10,7 +10,7 @@ use crate::names::HostName;
 use crate::source::{Diagnostic, nearest};
 
 /// Longest pattern.
-const LONGEST: usize = 1024 * 1024;
+const LONGEST: usize = 16 * 1024 * 1024;
 /// Longest `~regex`.
 const LONGEST_REGEX: usize = 10_000;
 /// So many warnings have a nearest name; it is looked for among all names.
@@ -498,11 +498,8 @@ mod tests {
         match inventory().select(pattern) {
             Ok(selection) => {
                 let names: Vec<String> = selection.hosts.iter().map(ToString::to_string).collect();
-                let mut shown = names.join(" ");
-                for warning in selection.warnings {
-                    shown += &format!(" ({warning})");
-                }
-                shown
+                let warnings = selection.warnings.iter().map(|warning| format!(" ({warning})"));
+                names.join(" ") + &warnings.collect::<String>()
             }
             Err(error) => format!("error: {}", error.message),
         }

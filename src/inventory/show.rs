@@ -70,7 +70,13 @@ pub fn list(inventory: &Inventory, options: &Options<'_>) -> Result<String, Diag
         if !body.is_empty() {
             root.insert(name.to_owned(), Value::Object(body));
         }
-        waiting.extend(group.children.iter().map(String::as_str).filter(|child| seen.insert(child)));
+        waiting.extend(
+            group
+                .children
+                .iter()
+                .map(String::as_str)
+                .filter(|child| seen.insert(child)),
+        );
     }
     let mut hostvars = Object::new();
     for host in &hosts {
@@ -98,7 +104,11 @@ pub fn host(inventory: &Inventory, name: &str, options: &Options<'_>) -> Result<
         });
     };
     let vars = Value::Object(host_vars(inventory, &host, options)?);
-    Ok(if options.yaml { yaml::dump(&vars) } else { json::dump(&vars) })
+    Ok(if options.yaml {
+        yaml::dump(&vars)
+    } else {
+        json::dump(&vars)
+    })
 }
 
 /// The tree below a group: what `--graph` prints, without the last line feed.
@@ -136,7 +146,9 @@ fn branch(
         return Ok(());
     };
     if out.len() > MOST_LINES * 20 || depth > 1000 {
-        return Err(Diagnostic::new("the graph is too large: groups stand in it in too many ways"));
+        return Err(Diagnostic::new(
+            "the graph is too large: groups stand in it in too many ways",
+        ));
     }
     line(depth, &format!("@{name}:"), out);
     for child in &group.children {
@@ -163,7 +175,10 @@ fn branch(
 /// `{name = value}`, sorted by name, values as Python shows them.
 fn var_lines(vars: Object) -> Vec<String> {
     let sorted: BTreeMap<String, Value> = vars.into_iter().collect();
-    sorted.iter().map(|(name, value)| format!("{{{name} = {}}}", python(value, true))).collect()
+    sorted
+        .iter()
+        .map(|(name, value)| format!("{{{name} = {}}}", python(value, true)))
+        .collect()
 }
 
 fn python(value: &Value, top: bool) -> String {
@@ -174,14 +189,21 @@ fn python(value: &Value, top: bool) -> String {
         Value::Number(number) => json::number(number),
         Value::String(text) if top => text.clone(),
         Value::String(text) if text.contains('\'') && !text.contains('"') => format!("\"{text}\""),
-        Value::String(text) => format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")),
+        Value::String(text) => format!(
+            "'{}'",
+            text.replace('\\', "\\\\").replace('\'', "\\'").replace('\n', "\\n")
+        ),
         Value::Array(items) => {
             let items: Vec<String> = items.iter().map(|item| python(item, false)).collect();
             format!("[{}]", items.join(", "))
         }
         Value::Object(entries) => {
             let entry = |(key, value): (&String, &Value)| {
-                format!("{}: {}", python(&Value::String(key.clone()), false), python(value, false))
+                format!(
+                    "{}: {}",
+                    python(&Value::String(key.clone()), false),
+                    python(value, false)
+                )
             };
             let entries: Vec<String> = entries.iter().map(entry).collect();
             format!("{{{}}}", entries.join(", "))
@@ -348,7 +370,12 @@ mod tests {
         };
         let shown = graph(&inventory(), "web", &with_vars).unwrap();
         assert!(shown.contains("  |  |--{l = ['a', 1.5, None]}\n"), "{shown}");
-        assert!(graph(&inventory(), "wbe", &with_vars).unwrap_err().to_string().contains("`web`"));
+        assert!(
+            graph(&inventory(), "wbe", &with_vars)
+                .unwrap_err()
+                .to_string()
+                .contains("`web`")
+        );
     }
 
     #[test]

@@ -33,7 +33,14 @@ const SILENT: [(&str, &str); 20] = [
     ("inventory", "enable_plugins"),
 ];
 /// Sections in which nothing concerns this program.
-const SILENT_SECTIONS: [&str; 6] = ["colors", "galaxy", "selinux", "persistent_connection", "paramiko_connection", "tags"];
+const SILENT_SECTIONS: [&str; 6] = [
+    "colors",
+    "galaxy",
+    "selinux",
+    "persistent_connection",
+    "paramiko_connection",
+    "tags",
+];
 /// How many ignored keys the warning names.
 const NAMED: usize = 10;
 
@@ -52,13 +59,22 @@ pub(super) fn read(
     };
     let mut ignored = Vec::new();
     for entry in entries(file, errors) {
-        let Entry { section, key, value, at } = entry;
-        let rows = || KEYS.iter().filter(|row| row.ansible_cfg.contains(&(section.as_str(), key.as_str())));
+        let Entry {
+            section,
+            key,
+            value,
+            at,
+        } = entry;
+        let rows = || {
+            KEYS.iter()
+                .filter(|row| row.ansible_cfg.contains(&(section.as_str(), key.as_str())))
+        };
         let mut known = false;
         for row in rows() {
             known = true;
             // An empty value says nothing.
-            let fits = value.is_empty() || (row.set)(settings, &Raw::Text(value.clone()), base, Source::File(at.clone()));
+            let fits =
+                value.is_empty() || (row.set)(settings, &Raw::Text(value.clone()), base, Source::File(at.clone()));
             if !fits {
                 match row.name {
                     // Any plugin may stand there; the default is as good as the one that is missing.
@@ -96,10 +112,12 @@ pub(super) fn read(
     if !ignored.is_empty() {
         let more = ignored.len().saturating_sub(NAMED);
         ignored.truncate(NAMED);
-        let mut message = format!("`{}`: ignored: {}", file.path.display(), ignored.join(", "));
-        if more > 0 {
-            message += &format!(" and {more} more");
-        }
+        let rest = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+        let message = format!("`{}`: ignored: {}{rest}", file.path.display(), ignored.join(", "));
         warnings.push(Diagnostic::new(message));
     }
 }
@@ -145,7 +163,7 @@ fn entries(file: &Arc<SourceFile>, errors: &mut Vec<Diagnostic>) -> Vec<Entry> {
         if let Some(name) = text.strip_prefix('[') {
             goes_on = false;
             match name.split_once(']') {
-                Some((name, _)) => section = name.trim().to_owned(),
+                Some((name, _)) => name.trim().clone_into(&mut section),
                 None => errors.push(Diagnostic::new(format!("the section `{text}` is not closed with `]`")).at(at)),
             }
             continue;

@@ -73,7 +73,9 @@ impl Environment {
             clicolor: get("CLICOLOR").map(|value| value != "0"),
             clicolor_force: get("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
             term: get("TERM"),
-            columns: get("COLUMNS").and_then(|value| value.parse().ok()).filter(|columns| *columns > 0),
+            columns: get("COLUMNS")
+                .and_then(|value| value.parse().ok())
+                .filter(|columns| *columns > 0),
             config_home: folder("XDG_CONFIG_HOME"),
             state_home: folder("XDG_STATE_HOME"),
             cache_home: folder("XDG_CACHE_HOME"),
@@ -97,7 +99,10 @@ impl Environment {
 
     /// A variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.vars
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 }
 
@@ -188,7 +193,10 @@ fn find_ansible_cfg(environment: &Environment, places: Places<'_>, warnings: &mu
         if path.is_file() {
             return Some(path);
         }
-        let message = format!("ANSIBLE_CONFIG: `{}` is not there, so it is passed over", path.display());
+        let message = format!(
+            "ANSIBLE_CONFIG: `{}` is not there, so it is passed over",
+            path.display()
+        );
         warnings.push(Diagnostic::new(message));
     }
     let here = places.here.join("ansible.cfg");
@@ -196,7 +204,9 @@ fn find_ansible_cfg(environment: &Environment, places: Places<'_>, warnings: &mu
         return Some(clean(here));
     }
     let own = environment.home.as_ref().map(|home| home.join(".ansible.cfg"));
-    own.into_iter().chain([places.system.to_owned()]).find(|path| path.is_file())
+    own.into_iter()
+        .chain([places.system.to_owned()])
+        .find(|path| path.is_file())
 }
 
 fn clean(path: PathBuf) -> PathBuf {
@@ -209,7 +219,8 @@ fn is_trusted(folder: &Path, file: &Path, warnings: &mut Vec<Diagnostic>) -> boo
     if open {
         let message = format!("`{}` is passed over: everybody may write to its folder", file.display());
         let warning = Diagnostic::new(message);
-        warnings.push(warning.help("take the right away (`chmod o-w .`), or name the file: `--config`, ANSIBLE_CONFIG"));
+        warnings
+            .push(warning.help("take the right away (`chmod o-w .`), or name the file: `--config`, ANSIBLE_CONFIG"));
     }
     !open
 }
@@ -232,9 +243,15 @@ fn read_environment(
         }
         // Any plugin may stand there.
         if name == "ANSIBLE_STDOUT_CALLBACK" {
-            warnings.push(Diagnostic::new(format!("{name}: `{value}` is ignored, it is {}", key.expected)));
+            warnings.push(Diagnostic::new(format!(
+                "{name}: `{value}` is ignored, it is {}",
+                key.expected
+            )));
         } else {
-            errors.push(Diagnostic::new(format!("{name} must be {}, it is `{value}`", key.expected)));
+            errors.push(Diagnostic::new(format!(
+                "{name} must be {}, it is `{value}`",
+                key.expected
+            )));
         }
     };
     for key in KEYS {
@@ -270,7 +287,10 @@ fn read_color(environment: &Environment, settings: &mut Settings) {
         let value = environment.get(name).map(str::to_ascii_lowercase);
         value.is_some_and(|value| matches!(value.as_str(), "1" | "true" | "yes" | "on"))
     };
-    for (name, color) in [("ANSIBLE_FORCE_COLOR", Color::Always), ("ANSIBLE_NOCOLOR", Color::Never)] {
+    for (name, color) in [
+        ("ANSIBLE_FORCE_COLOR", Color::Always),
+        ("ANSIBLE_NOCOLOR", Color::Never),
+    ] {
         if says(name) {
             settings.color.set(color, Source::Environment(name.to_owned()));
         }
@@ -323,7 +343,10 @@ mod tests {
                     "here/ansible.cfg",
                     "[defaults]\nforks = 1\ntimeout=2\nremote_user: a\nstrategy = free\n[ssh_connection]\nretries=3\n",
                 ),
-                ("here/batchssh.toml", "forks = 4\ntimeout = \"1m\"\nremote_user = \"b\"\n"),
+                (
+                    "here/batchssh.toml",
+                    "forks = 4\ntimeout = \"1m\"\nremote_user = \"b\"\n",
+                ),
             ],
             &[
                 ("ANSIBLE_FORKS", "5"),
@@ -371,7 +394,10 @@ mod tests {
         }
         let case = Case::new(&[("here/batchssh.toml", "forks = \n")], &[]);
         let error = case.load().unwrap_err();
-        assert!(error.contains("invalid TOML") && error.contains("batchssh.toml:1"), "{error}");
+        assert!(
+            error.contains("invalid TOML") && error.contains("batchssh.toml:1"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -391,7 +417,10 @@ mod tests {
         let shown = |path: &str| here.join(path).display().to_string();
         assert_eq!(settings.inventory.value.0, [shown("hosts"), shown("other.ini")]);
         assert_eq!(settings.host_key_checking.value, Some(HostKeyChecking::Off));
-        assert_eq!(settings.roles_path.value, [here.join("roles"), case.dir.path().join("home/r")]);
+        assert_eq!(
+            settings.roles_path.value,
+            [here.join("roles"), case.dir.path().join("home/r")]
+        );
         assert_eq!(settings.output.value, None);
         assert_eq!(settings.color.value, Color::Never);
         assert_eq!(settings.log_file.value, Some(here.join("logs/a.log")));
@@ -400,14 +429,23 @@ mod tests {
         assert!(settings.vault_password_file.value.is_none());
         assert_eq!(loaded.warnings.len(), 1);
         let warning = loaded.warnings[0].to_string();
-        assert!(warning.contains("[defaults] mystery") && warning.contains("fancy"), "{warning}");
-        assert!(!warning.contains("pipelining") && !warning.contains("green"), "{warning}");
+        assert!(
+            warning.contains("[defaults] mystery") && warning.contains("fancy"),
+            "{warning}"
+        );
+        assert!(
+            !warning.contains("pipelining") && !warning.contains("green"),
+            "{warning}"
+        );
     }
 
     #[test]
     fn ansible_cfg_with_mistakes_is_refused() {
         let case = Case::new(
-            &[("etc.cfg", "[defaults]\nforks = many\nnonsense\nforks = 2\nhash_behaviour = merge\n[x\n")],
+            &[(
+                "etc.cfg",
+                "[defaults]\nforks = many\nnonsense\nforks = 2\nhash_behaviour = merge\n[x\n",
+            )],
             &[],
         );
         let error = case.load().unwrap_err();
@@ -432,14 +470,19 @@ mod tests {
         assert_eq!(loaded.settings.output.value, Some(Output::Json));
         assert!(loaded.warnings[0].message.contains("/nonexistent"));
         let mut missing = Case::new(&[], &[]);
-        missing.vars.insert("BATCHSSH_CONFIG".into(), "/nonexistent.toml".into());
+        missing
+            .vars
+            .insert("BATCHSSH_CONFIG".into(), "/nonexistent.toml".into());
         assert!(missing.load().unwrap_err().contains("/nonexistent.toml"));
     }
 
     #[test]
     fn a_file_in_a_folder_open_to_everybody_is_passed_over() {
         let case = Case::new(
-            &[("here/ansible.cfg", "[defaults]\nforks=1\n"), ("here/batchssh.toml", "forks = 2\n")],
+            &[
+                ("here/ansible.cfg", "[defaults]\nforks=1\n"),
+                ("here/batchssh.toml", "forks = 2\n"),
+            ],
             &[],
         );
         let here = case.dir.path().join("here");
@@ -473,7 +516,14 @@ mod tests {
 
     #[test]
     fn variables_that_look_like_ours_are_told() {
-        let case = Case::new(&[], &[("BATCHSSH_FROKS", "1"), ("BATCHSSH_BIN", "/x"), ("ANSIBLE_NOCOLOR", "1")]);
+        let case = Case::new(
+            &[],
+            &[
+                ("BATCHSSH_FROKS", "1"),
+                ("BATCHSSH_BIN", "/x"),
+                ("ANSIBLE_NOCOLOR", "1"),
+            ],
+        );
         let loaded = case.load().unwrap();
         assert_eq!(loaded.warnings.len(), 1);
         assert!(loaded.warnings[0].to_string().contains("BATCHSSH_FORKS"));
@@ -490,6 +540,11 @@ mod tests {
         }
         let settings = Settings::default();
         assert_eq!(settings.entries().len(), KEYS.len());
-        assert!(settings.entries().iter().any(|(name, value, _)| *name == "become" && value == "false"));
+        assert!(
+            settings
+                .entries()
+                .iter()
+                .any(|(name, value, _)| *name == "become" && value == "false")
+        );
     }
 }

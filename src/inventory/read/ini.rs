@@ -1,7 +1,8 @@
 //! Plain lists and INI inventories. A plain list is an INI inventory without sections.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use indexmap::IndexMap;
 
 use super::super::build::Builder;
 use super::super::name::short;
@@ -28,9 +29,7 @@ struct Reader<'a> {
     builder: &'a mut Builder,
     section: Section,
     /// Groups that were named as a child or given variables, but not declared yet, in the order they were met.
-    pending: indexmap::IndexMap<String, Pending>,
-    /// Groups that this file declared by a section of hosts or children.
-    declared: HashMap<usize, ()>,
+    pending: IndexMap<String, Pending>,
 }
 
 #[derive(Default)]
@@ -47,8 +46,7 @@ pub(super) fn read(file: &Arc<SourceFile>, builder: &mut Builder) {
         file,
         builder,
         section: Section::Hosts(1),
-        pending: indexmap::IndexMap::new(),
-        declared: HashMap::new(),
+        pending: IndexMap::new(),
     };
     for (number, line) in (1_u32..).zip(file.text.lines()) {
         reader.line(number, line);
@@ -129,7 +127,6 @@ impl Reader<'_> {
             }
             return Section::Vars(group);
         }
-        self.declared.insert(group, ());
         if let Some(pending) = self.pending.shift_remove(name) {
             for (parent, at) in pending.parents {
                 self.builder.nest(parent, group, &at);
@@ -175,13 +172,12 @@ impl Reader<'_> {
             let error = Diagnostic::new(format!("`{}` is not the name of a group", short(line)));
             return self.builder.error(error.at(at.clone()).help("one group a line"));
         }
-        match self.builder.known_group(name) {
-            // Variables alone do not declare a group.
-            Some(child) if !self.pending.contains_key(name) => self.builder.nest(parent, child, at),
-            _ => {
-                let pending = self.pending.entry(name.to_owned()).or_default();
-                pending.parents.push((parent, at.clone()));
-            }
+        if let Some(child) = self.builder.known_group(name) {
+            // Also when it has variables only so far: whether it is declared is looked at in the end.
+            self.builder.nest(parent, child, at);
+        } else {
+            let pending = self.pending.entry(name.to_owned()).or_default();
+            pending.parents.push((parent, at.clone()));
         }
     }
 

@@ -43,9 +43,7 @@ pub(super) fn tree(root: &Node, builder: &mut Builder) {
 }
 
 fn group(name: &Node, body: &Node, builder: &mut Builder) -> Option<usize> {
-    let Some(text) = key_text(name, "group", builder) else {
-        return None;
-    };
+    let text = key_text(name, "group", builder)?;
     let group = builder.group(&text, &name.span)?;
     let sections = match &body.kind {
         Kind::Map(sections) => sections,
@@ -161,18 +159,16 @@ fn hosts(group: usize, name: &Node, vars: &Node, builder: &mut Builder) {
 
 /// Numbers and booleans are no names: YAML may have changed them (`0123`, `on`).
 fn key_text(key: &Node, what: &str, builder: &mut Builder) -> Option<String> {
-    match key.as_str() {
-        Some(text) => Some(text.to_owned()),
-        None => {
-            let shown = key.scalar_text().unwrap_or_else(|| "null".to_owned());
-            let error = key.error(format!(
-                "the name of a {what} is text, `{shown}` is {}",
-                key.kind_name()
-            ));
-            builder.error(error.help("put it into quotes"));
-            None
-        }
+    if let Some(text) = key.as_str() {
+        return Some(text.to_owned());
     }
+    let shown = key.scalar_text().unwrap_or_else(|| "null".to_owned());
+    let error = key.error(format!(
+        "the name of a {what} is text, `{shown}` is {}",
+        key.kind_name()
+    ));
+    builder.error(error.help("put it into quotes"));
+    None
 }
 
 #[cfg(test)]

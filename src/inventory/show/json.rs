@@ -102,10 +102,14 @@ mod tests {
 
     #[test]
     fn text_and_numbers_are_written_as_by_python() {
-        let value = serde_json::json!({"b": [], "a": {}, "t": "é😀\u{1b}\u{7f}\t/", "n": [1, 1.0, 1e16, 1e-5, 1.5e300]});
+        let value =
+            serde_json::json!({"b": [], "a": {}, "t": "é😀\u{1b}\u{7f}\t/", "n": [1, 1.0, 1e16, 1e-5, 1.5e300]});
         let shown = dump(&value);
         assert!(shown.starts_with("{\n    \"a\": {},\n    \"b\": [],\n"), "{shown}");
         assert!(shown.contains("\"\\u00e9\\ud83d\\ude00\\u001b\\u007f\\t/\""), "{shown}");
-        assert!(shown.contains("1,\n        1.0,\n        1e+16,\n        1e-05,\n        1.5e+300"), "{shown}");
+        assert!(
+            shown.contains("1,\n        1.0,\n        1e+16,\n        1e-05,\n        1.5e+300"),
+            "{shown}"
+        );
     }
 }
