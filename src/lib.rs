@@ -24,3 +24,5 @@ pub mod plan;
 pub mod playbook;
 
 pub mod report;
+
+pub mod engine;

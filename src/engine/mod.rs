@@ -1,0 +1,3 @@
+//! Runs plans.
+
+pub mod take;
