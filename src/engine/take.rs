@@ -79,7 +79,10 @@ fn move_tree(transfer: &Transfer, up: bool, host: &mut Reader<'_>) -> Result<Tak
 /// Receives one file: it appears under its name when it is complete and has the right digest.
 fn fetch(path: &[u8], to: &Path, sha1: Option<&str>, host: &mut Reader<'_>) -> Result<Taken, ModuleError> {
     let local = |e: io::Error| {
-        ModuleError::from(crate::transport::SessionError::Local(format!("cannot write `{}`: {e}", to.display())))
+        ModuleError::from(crate::transport::SessionError::Local(format!(
+            "cannot write `{}`: {e}",
+            to.display()
+        )))
     };
     let started = Timestamp::now();
     let mut incoming = Incoming::beside(to).map_err(local)?;
@@ -91,7 +94,10 @@ fn fetch(path: &[u8], to: &Path, sha1: Option<&str>, host: &mut Reader<'_>) -> R
     // Files of /proc say that they are empty.
     if incoming.size() < found.stat.size {
         let arrived = incoming.size();
-        return Err(ModuleError::failed(format!("{name}: {arrived} of {} bytes arrived", found.stat.size)));
+        return Err(ModuleError::failed(format!(
+            "{name}: {arrived} of {} bytes arrived",
+            found.stat.size
+        )));
     }
     let is = incoming.sha1();
     if sha1.is_some_and(|sha1| sha1 != is) {
@@ -476,6 +482,11 @@ mod tests {
     fn validate_runs_words_not_shell_text() {
         let text = validate("visudo -cf %s; 'a b'", b"/etc/.x y").unwrap();
         assert_eq!(String::from_utf8(text).unwrap(), "visudo -cf '/etc/.x y'';' 'a b'");
-        assert!(validate("true", b"/x").unwrap_err().to_string().contains("must contain %s"));
+        assert!(
+            validate("true", b"/x")
+                .unwrap_err()
+                .to_string()
+                .contains("must contain %s")
+        );
     }
 }

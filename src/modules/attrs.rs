@@ -3,12 +3,12 @@
 use serde_json::{Map, Value as Json, json};
 
 use crate::event::Diff;
+use crate::modules::ModuleError;
 use crate::modules::args::{Param, ParamKind};
 use crate::modules::given::Arguments;
 use crate::modules::look::Stat;
 use crate::modules::mode::{self, Mode};
 use crate::modules::step::Step;
-use crate::modules::ModuleError;
 
 /// Owner, group and permissions that were asked for.
 #[derive(Clone, Debug, Default)]
@@ -63,16 +63,36 @@ pub const MODE: Param = param(
 /// `attributes`.
 pub const ATTRIBUTES: Param = Param {
     aliases: &["attr"],
-    ..param("attributes", ParamKind::Text, "Flags as `chattr` takes them; refused, because they are not built.")
+    ..param(
+        "attributes",
+        ParamKind::Text,
+        "Flags as `chattr` takes them; refused, because they are not built.",
+    )
 };
 /// `seuser`.
-pub const SEUSER: Param = param("seuser", ParamKind::Text, "User part of the SELinux context; refused, not built.");
+pub const SEUSER: Param = param(
+    "seuser",
+    ParamKind::Text,
+    "User part of the SELinux context; refused, not built.",
+);
 /// `serole`.
-pub const SEROLE: Param = param("serole", ParamKind::Text, "Role part of the SELinux context; refused, not built.");
+pub const SEROLE: Param = param(
+    "serole",
+    ParamKind::Text,
+    "Role part of the SELinux context; refused, not built.",
+);
 /// `setype`.
-pub const SETYPE: Param = param("setype", ParamKind::Text, "Type part of the SELinux context; refused, not built.");
+pub const SETYPE: Param = param(
+    "setype",
+    ParamKind::Text,
+    "Type part of the SELinux context; refused, not built.",
+);
 /// `selevel`.
-pub const SELEVEL: Param = param("selevel", ParamKind::Text, "Level part of the SELinux context; refused, not built.");
+pub const SELEVEL: Param = param(
+    "selevel",
+    ParamKind::Text,
+    "Level part of the SELinux context; refused, not built.",
+);
 /// `unsafe_writes`.
 pub const UNSAFE_WRITES: Param = with_default(
     "unsafe_writes",
@@ -299,7 +319,13 @@ mod tests {
         let Some(Diff::Text { before, after, .. }) = diff.finish().pop() else {
             panic!("no text")
         };
-        assert_eq!(before, "{\n    \"group\": 5,\n    \"mode\": \"0644\",\n    \"path\": \"/f\"\n}\n");
-        assert_eq!(after, "{\n    \"group\": \"root\",\n    \"mode\": \"0600\",\n    \"path\": \"/f\"\n}\n");
+        assert_eq!(
+            before,
+            "{\n    \"group\": 5,\n    \"mode\": \"0644\",\n    \"path\": \"/f\"\n}\n"
+        );
+        assert_eq!(
+            after,
+            "{\n    \"group\": \"root\",\n    \"mode\": \"0600\",\n    \"path\": \"/f\"\n}\n"
+        );
     }
 }

@@ -13,7 +13,11 @@ pub fn convert(spec: &Spec, rendered: Map<String, Json>, span: &Span) -> Result<
     let mut out = Map::new();
     let mut unknown = Vec::new();
     for (name, value) in rendered {
-        match spec.params.iter().find(|p| p.name == name || p.aliases.contains(&name.as_str())) {
+        match spec
+            .params
+            .iter()
+            .find(|p| p.name == name || p.aliases.contains(&name.as_str()))
+        {
             Some(param) => {
                 // The name itself wins over an alias, whatever their order.
                 if param.name == name || !out.contains_key(param.name) {
@@ -31,7 +35,12 @@ pub fn convert(spec: &Spec, rendered: Map<String, Json>, span: &Span) -> Result<
     }
     if !unknown.is_empty() {
         unknown.sort();
-        let mut known: Vec<String> = spec.params.iter().filter(|p| !p.name.starts_with('_')).map(shown).collect();
+        let mut known: Vec<String> = spec
+            .params
+            .iter()
+            .filter(|p| !p.name.starts_with('_'))
+            .map(shown)
+            .collect();
         known.sort();
         return Err(wrong(
             span,
@@ -50,7 +59,10 @@ pub fn convert(spec: &Spec, rendered: Map<String, Json>, span: &Span) -> Result<
         .map(|p| p.name)
         .collect();
     if !missing.is_empty() {
-        return Err(wrong(span, format!("missing required arguments: {}", missing.join(", "))));
+        return Err(wrong(
+            span,
+            format!("missing required arguments: {}", missing.join(", ")),
+        ));
     }
     for param in spec.params {
         let given = out.shift_remove(param.name).filter(|value| !value.is_null());
@@ -189,7 +201,12 @@ fn whole(value: &Json) -> Option<Json> {
 fn float(value: &Json) -> Option<Json> {
     match value {
         Json::Number(_) => Some(value.clone()),
-        Json::String(text) => text.trim().parse::<f64>().ok().and_then(Number::from_f64).map(Json::Number),
+        Json::String(text) => text
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .and_then(Number::from_f64)
+            .map(Json::Number),
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     }
 }
@@ -197,7 +214,10 @@ fn float(value: &Json) -> Option<Json> {
 fn list(value: Json) -> Json {
     match value {
         Json::Array(_) => value,
-        Json::String(text) => text.split(',').map(|part| Json::String(part.trim().to_owned())).collect(),
+        Json::String(text) => text
+            .split(',')
+            .map(|part| Json::String(part.trim().to_owned()))
+            .collect(),
         Json::Null => Json::Array(Vec::new()),
         other => Json::Array(vec![other]),
     }
@@ -271,7 +291,11 @@ mod tests {
     #[test]
     fn null_is_not_given() {
         assert!(converted("file", json!({"path": null})).is_err());
-        assert!(!converted("file", json!({"path": "/x", "owner": null})).unwrap().contains_key("owner"));
+        assert!(
+            !converted("file", json!({"path": "/x", "owner": null}))
+                .unwrap()
+                .contains_key("owner")
+        );
     }
 
     #[test]

@@ -103,7 +103,10 @@ pub struct Incoming {
 impl Incoming {
     /// Begins one beside `target`; its directories are made.
     pub fn beside(target: &Path) -> io::Result<Self> {
-        let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = target
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder)?;
         let file = tempfile::Builder::new().prefix(".batchssh-").tempfile_in(folder)?;
         Ok(Self {
@@ -135,7 +138,9 @@ impl Incoming {
         use std::os::unix::fs::PermissionsExt;
         self.file.as_file().sync_all()?;
         let mode = 0o666 & !umask();
-        self.file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        self.file
+            .as_file()
+            .set_permissions(std::fs::Permissions::from_mode(mode))?;
         self.file.persist(target).map_err(|e| e.error)?;
         Ok(())
     }
@@ -145,7 +150,8 @@ impl Incoming {
 fn umask() -> u32 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-    line.and_then(|value| u32::from_str_radix(value.trim(), 8).ok()).unwrap_or(0o022)
+    line.and_then(|value| u32::from_str_radix(value.trim(), 8).ok())
+        .unwrap_or(0o022)
 }
 
 /// A remote path as a path below a local folder: no `..`, no root. What the host says never decides it.
@@ -189,6 +195,11 @@ mod tests {
         let search = [dir.path().to_owned()];
         assert_eq!(find("a", "files", &search).unwrap(), dir.path().join("files/a"));
         assert_eq!(find("b", "files", &search).unwrap(), dir.path().join("b"));
-        assert!(find("c", "files", &search).unwrap_err().to_string().contains("searched in"));
+        assert!(
+            find("c", "files", &search)
+                .unwrap_err()
+                .to_string()
+                .contains("searched in")
+        );
     }
 }

@@ -240,11 +240,19 @@ impl Stat {
         let mut parts = line.split('|');
         let numbers: Vec<&str> = parts.next().unwrap_or_default().split_ascii_whitespace().collect();
         let number = |at: usize| -> u64 { numbers.get(at).and_then(|n| n.parse().ok()).unwrap_or(0) };
-        let hex = |at: usize| -> u64 { numbers.get(at).and_then(|n| u64::from_str_radix(n, 16).ok()).unwrap_or(0) };
+        let hex = |at: usize| -> u64 {
+            numbers
+                .get(at)
+                .and_then(|n| u64::from_str_radix(n, 16).ok())
+                .unwrap_or(0)
+        };
         let id = |at: usize| -> Result<u32, ModuleError> {
             numbers.get(at).and_then(|n| n.parse().ok()).ok_or_else(damaged)
         };
-        let mode = numbers.first().and_then(|n| u32::from_str_radix(n, 16).ok()).ok_or_else(damaged)?;
+        let mode = numbers
+            .first()
+            .and_then(|n| u32::from_str_radix(n, 16).ok())
+            .ok_or_else(damaged)?;
         let user = parts.next().unwrap_or_default().to_owned();
         let group = parts.next().unwrap_or_default().to_owned();
         let mut times = [0.0; 3];
@@ -359,7 +367,11 @@ impl Reader<'_> {
         let umask = u32::from_str_radix(answer.text()?.trim(), 8).unwrap_or(0o022);
         let uid = answer.number()?;
         let gid = answer.number()?;
-        let groups = answer.text()?.split_ascii_whitespace().filter_map(|g| g.parse().ok()).collect();
+        let groups = answer
+            .text()?
+            .split_ascii_whitespace()
+            .filter_map(|g| g.parse().ok())
+            .collect();
         let mut seen = Vec::with_capacity(sights.len());
         for _ in sights {
             seen.push(Seen::read(&mut answer)?);

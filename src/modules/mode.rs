@@ -23,7 +23,9 @@ impl Mode {
         match value {
             serde_json::Value::Number(number) => match number.as_u64() {
                 Some(bits @ 0..=0o7777) => Ok(Self::Bits(u32::try_from(bits).unwrap_or(0))),
-                _ => Err(format!("mode {number} is out of range; write it as \"0644\", with quotes")),
+                _ => Err(format!(
+                    "mode {number} is out of range; write it as \"0644\", with quotes"
+                )),
             },
             serde_json::Value::String(text) => Self::parse_text(text.trim()),
             other => Err(format!("mode must be a number or text, got {other}")),
@@ -206,11 +208,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("f");
         std::fs::write(&file, "").unwrap();
-        for text in ["u+x", "g=u,o=g", "a=rX", "u=rwx,go-w", "ug=rw,o+r", "o-rwx", "g+s,u+s", "u-s,a+x"] {
+        for text in [
+            "u+x",
+            "g=u,o=g",
+            "a=rX",
+            "u=rwx,go-w",
+            "ug=rw,o+r",
+            "o-rwx",
+            "g+s,u+s",
+            "u-s,a+x",
+        ] {
             for start in [0o644, 0o755, 0o600, 0o777, 0o4711] {
                 use std::os::unix::fs::PermissionsExt;
                 std::fs::set_permissions(&file, std::fs::Permissions::from_mode(start)).unwrap();
-                let done = std::process::Command::new("chmod").arg(text).arg(&file).status().unwrap();
+                let done = std::process::Command::new("chmod")
+                    .arg(text)
+                    .arg(&file)
+                    .status()
+                    .unwrap();
                 assert!(done.success());
                 let real = std::fs::metadata(&file).unwrap().permissions().mode() & 0o7777;
                 let ours = Mode::parse_text(text).unwrap().apply(0o100_000 | start, 0o022);

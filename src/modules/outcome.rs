@@ -28,7 +28,10 @@ pub fn conclude(taken: &Taken, strip: bool, values: &mut Values) -> Result<(), M
 
 fn stream(name: &str, bytes: &[u8], strip: bool, values: &mut Values) {
     let end = if strip {
-        bytes.iter().rposition(|b| !matches!(b, b'\r' | b'\n')).map_or(0, |at| at + 1)
+        bytes
+            .iter()
+            .rposition(|b| !matches!(b, b'\r' | b'\n'))
+            .map_or(0, |at| at + 1)
     } else {
         bytes.len()
     };
@@ -127,7 +130,10 @@ mod tests {
         let Err(ModuleError::Failed { msg, values }) = result else {
             panic!()
         };
-        assert_eq!((msg.as_str(), &values["rc"], &values["stdout"]), ("non-zero return code", &json!(3), &json!("out")));
+        assert_eq!(
+            (msg.as_str(), &values["rc"], &values["stdout"]),
+            ("non-zero return code", &json!(3), &json!("out"))
+        );
     }
 
     #[test]

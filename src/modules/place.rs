@@ -201,7 +201,12 @@ impl Placement {
             wanted.mode = source_mode.map(|bits| Mode::Bits(bits & 0o7777));
         }
         if let Some(seen) = seen {
-            if seen.followed().found().is_some_and(|f| !f.stat.is(REGULAR) && !f.stat.is(DIRECTORY)) && !seen.is_link() {
+            if seen
+                .followed()
+                .found()
+                .is_some_and(|f| !f.stat.is(REGULAR) && !f.stat.is(DIRECTORY))
+                && !seen.is_link()
+            {
                 return Err(ModuleError::failed(format!("{name} is neither a file nor a directory")));
             }
             if !self.force {
@@ -231,12 +236,11 @@ impl Placement {
         let mut steps = Vec::new();
         for path in &target.missing {
             steps.push(Step::MakeDir { path: path.clone() });
-            steps.extend(wanted.with_mode(self.directory_mode.clone()).steps_for_new(
-                path,
-                DIRECTORY,
-                0o777,
-                look.umask,
-            ));
+            steps.extend(
+                wanted
+                    .with_mode(self.directory_mode.clone())
+                    .steps_for_new(path, DIRECTORY, 0o777, look.umask),
+            );
         }
         let stat = seen.and_then(Seen::found).map(|found| &found.stat);
         let remote = matches!(self.content, Content::Remote(_));
@@ -245,7 +249,10 @@ impl Placement {
             (Some(stat), _) => stat.mode,
             (None, _) => REGULAR | 0o666 & !look.umask,
         };
-        let bits = wanted.mode.as_ref().map_or(base & 0o7777, |mode| mode.apply(base, look.umask));
+        let bits = wanted
+            .mode
+            .as_ref()
+            .map_or(base & 0o7777, |mode| mode.apply(base, look.umask));
         steps.push(Step::Write(Box::new(Write {
             path: target.path.clone(),
             content: self.content.clone(),
@@ -328,7 +335,11 @@ impl Placement {
             Content::File { path, .. } => std::fs::read(path).map_or(Body::Nothing, Body::Bytes),
             Content::Remote(path) => host.look(&[], Some((path, LARGEST_DIFF)))?.content,
         };
-        let after_header = if self.name.is_some() { self.source.as_str() } else { name };
+        let after_header = if self.name.is_some() {
+            self.source.as_str()
+        } else {
+            name
+        };
         let before_header = if seen.is_some() { name } else { "before" };
         Ok(vec![text_diff(before_header, old, after_header, &new)])
     }

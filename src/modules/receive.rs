@@ -2,11 +2,11 @@
 
 use std::io;
 
+use crate::modules::ModuleError;
 use crate::modules::answer::{self, Answer};
 use crate::modules::look::Seen;
 use crate::modules::output::Bounded;
 use crate::modules::step::Reader;
-use crate::modules::ModuleError;
 use crate::names::Stream;
 use crate::shell::{Command, snippets};
 use crate::transport::{SessionError, Stdin};
@@ -27,7 +27,8 @@ impl Reader<'_> {
             Stream::Stdout => {}
             Stream::Stderr => errors.push(bytes),
         })?;
-        let local = |e: io::Error| ModuleError::from(SessionError::Local(format!("cannot keep what was received: {e}")));
+        let local =
+            |e: io::Error| ModuleError::from(SessionError::Local(format!("cannot keep what was received: {e}")));
         if let Some(e) = failed {
             return Err(local(e));
         }
@@ -128,7 +129,11 @@ mod tests {
                 .unwrap();
             }
             got.extend_from_slice(&body.held);
-            assert_eq!(String::from_utf8(got).unwrap(), format!("{}\nend 0", "x".repeat(50)), "{size}");
+            assert_eq!(
+                String::from_utf8(got).unwrap(),
+                format!("{}\nend 0", "x".repeat(50)),
+                "{size}"
+            );
         }
     }
 }

@@ -152,7 +152,10 @@ fn signal_number(name: &str) -> i32 {
         ("ALRM", 14),
         ("TERM", 15),
     ];
-    NAMES.iter().find(|(n, _)| *n == name).map_or(255, |(_, number)| *number)
+    NAMES
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map_or(255, |(_, number)| *number)
 }
 
 /// Bytes for the host.

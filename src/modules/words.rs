@@ -87,7 +87,10 @@ mod tests {
         ] {
             assert_eq!(split(text).unwrap(), expected, "{text}");
         }
-        assert_eq!(first("'a b'.sh one 'two words'").unwrap(), ("a b.sh".to_owned(), "one 'two words'"));
+        assert_eq!(
+            first("'a b'.sh one 'two words'").unwrap(),
+            ("a b.sh".to_owned(), "one 'two words'")
+        );
         assert_eq!(first("x").unwrap(), ("x".to_owned(), ""));
         assert!(split("it's").is_err());
         assert!(split("a\\").is_err());
