@@ -14,7 +14,7 @@ use crate::cli::run::print;
 use crate::cli::setup::Setup;
 use crate::cli::{demo as demo_fleet, run};
 use crate::modules::{self, Spec};
-use crate::playbook::arguments;
+use crate::playbook::arguments::{self, Style};
 use crate::source::{Diagnostic, Diagnostics, Span, nearest};
 use crate::yaml::{Kind, Node, TextUse};
 
@@ -139,7 +139,8 @@ fn module_args(spec: &Spec, text: &str) -> Result<Node, Diagnostics> {
         return Ok(crate::yaml::parse_text("-a", text)?);
     }
     let at: Span = typed("-a", text);
-    let entries = arguments::split(text, spec.free_form, TextUse::Template, &at)?;
+    let style = if spec.free_form { Style::Free } else { Style::Pairs };
+    let entries = arguments::split(text, style, TextUse::Template, &at)?;
     let node = Node { span: at, kind: Kind::Map(entries) };
     let mistakes = modules::args::check(spec, &node);
     if mistakes.is_empty() { Ok(node) } else { Err(Diagnostics(mistakes)) }

@@ -10,7 +10,7 @@ use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions,
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
-use crate::playbook::arguments;
+use crate::playbook::arguments::{self, Style};
 use crate::report::terminal::{Terminal, TerminalEnv};
 use crate::secret::Secret;
 use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, Output, Settings, Source};
@@ -160,6 +160,7 @@ impl Setup {
         CompileOptions {
             roles_path: self.settings.roles_path.value.clone(),
             extra_vars: self.extra_vars.clone(),
+            tags: (self.playbook.tags.clone(), self.playbook.skip_tags.clone()),
             templar: self.templar.clone(),
             ..CompileOptions::default()
         }
@@ -344,7 +345,7 @@ fn extra(text: &str) -> Result<VarMap, Diagnostics> {
         return mapping(&yaml::parse(&typed)?);
     }
     let at = Span::new(&typed, 1, 1);
-    let entries = arguments::split(text, false, TextUse::Template, &at)?;
+    let entries = arguments::split(text, Style::Pairs, TextUse::Template, &at)?;
     mapping(&Node { span: at, kind: Kind::Map(entries) })
 }
 

@@ -8,7 +8,8 @@ use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
 use crate::engine::{scope, take};
 use crate::modules::step::{Link, Reader};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, args};
+use crate::modules::convert::convert;
+use crate::modules::{Change, Given, Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::source::Diagnostic;
 use crate::transport::SessionError;
@@ -46,13 +47,14 @@ fn prepare(
     let check = work.flag(keywords.check_mode.as_ref(), scope, shared.options.check)?;
     let diff = work.flag(keywords.diff.as_ref(), scope, shared.options.diff)?;
     let rendered = render_args(work, spec, args, scope)?;
-    let converted = args::convert(spec, rendered, &work.task.at)?;
+    let converted = convert(spec, rendered, &work.task.at)?;
     let mut search = work.task.search.clone();
     if !search.contains(&work.play.play.playbook_dir) {
         search.push(work.play.play.playbook_dir.clone());
     }
     let given = Given {
         args: converted,
+        raw: args,
         span: &work.task.at,
         templar: &shared.templar,
         scope,
@@ -104,7 +106,13 @@ fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Resu
         }
     }
     match to_json(&work.shared.templar.render(args, scope)?) {
-        Json::Object(map) => all.extend(map),
+        Json::Object(mut map) => {
+            // `args: "{{ mapping }}"`: weaker than what is written beside it.
+            if let Some(Json::Object(more)) = map.shift_remove("_variable_params") {
+                all.extend(more);
+            }
+            all.extend(map);
+        }
         Json::Null => {}
         Json::String(text) if text.trim().is_empty() => {}
         other => {
@@ -193,7 +201,7 @@ impl Ready {
         if self.check {
             return good(values, true, diff);
         }
-        let taken = match take::take(steps, &mut reader) {
+        let taken = match take::take(&steps, &mut reader) {
             Ok(taken) => taken,
             Err(error) => return Outcome::of_error(error, Phase::Acting),
         };

@@ -304,12 +304,3 @@ mod tests {
     }
 }
 
-/// stub
-pub fn convert(
-    spec: &crate::modules::Spec,
-    args: serde_json::Map<String, serde_json::Value>,
-    span: &crate::source::Span,
-) -> Result<serde_json::Map<String, serde_json::Value>, crate::modules::ModuleError> {
-    let _ = (spec, span);
-    Ok(args)
-}

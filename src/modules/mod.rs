@@ -1,8 +1,22 @@
 //! What can be done on a host. A module looks ([`Module::inspect`]) and returns [`Step`]s; only the engine takes them.
 //! Check mode is the engine not taking them: no module asks whether it is on.
 
+pub mod answer;
 pub mod args;
+pub mod attrs;
+pub mod convert;
+pub mod doc;
+pub mod given;
+pub mod local;
+pub mod look;
+pub mod mode;
+pub mod outcome;
+pub mod output;
+pub mod place;
+pub mod receive;
 pub mod step;
+mod transfer;
+pub mod words;
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -15,6 +29,7 @@ use crate::source::{Diagnostic, Span};
 use crate::transport::{ConnectError, SessionError};
 use crate::vars::Scope;
 use crate::vars::templar::Templar;
+use crate::yaml::Node;
 
 pub use step::{Reader, Step, Taken};
 
@@ -42,6 +57,9 @@ pub struct Spec {
 pub struct Given<'a> {
     /// The arguments, rendered, checked against the parameters, aliases resolved, types converted, defaults filled in.
     pub args: Map<String, Json>,
+    /// The arguments as the user wrote them, for expressions (`assert: that`, `debug: var`): what a host said may be in
+    /// `args`, and must never be evaluated.
+    pub raw: &'a Node,
     /// Where the task stands.
     pub span: &'a Span,
     /// For modules that render more (`template`, `debug: var`, `assert`).
@@ -155,7 +173,10 @@ macro_rules! modules {
 }
 
 // The one line to add a module to.
-modules! {}
+modules! {
+    assert, command, copy, debug, fail, fetch, file, get, ping, put, raw, script, set_fact, setup, shell, slurp, stat,
+    template,
+}
 
 /// The module of that name, with or without `ansible.builtin.` or `ansible.legacy.`.
 pub fn find(name: &str) -> Option<&'static Spec> {

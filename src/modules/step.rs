@@ -1,10 +1,17 @@
 //! What a module may do: look ([`Reader`]) and ask for steps ([`Step`]).
 
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use crate::deadline::Deadline;
 use crate::modules::ModuleError;
+use crate::modules::look::Seen;
+use crate::modules::output::{Bounded, KEPT};
+use crate::names::Stream;
 use crate::shell::Command;
 use crate::shell::elevate::Become;
-use crate::transport::Session;
+use crate::transport::{Exec, ExitStatus, Session, Stdin};
 
 /// Gives the host's session; connects when it is first asked.
 pub trait Link {
@@ -24,20 +31,332 @@ pub struct Reader<'a> {
     pub deadline: &'a Deadline,
 }
 
-/// One thing to do on the host.
-#[derive(Debug)]
+/// How a command ended and what it printed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Exit code; minus the number of the signal that ended it.
+    pub rc: i32,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// An answer that a snippet may give at most: bounded, because the host could send without end.
+const LARGEST_ANSWER: usize = 64 * 1024 * 1024;
+
+impl<'a> Reader<'a> {
+    /// Runs a command; its output goes to `on_output` as it comes.
+    pub fn exec<'s>(
+        &mut self,
+        command: &'s Command,
+        stdin: Stdin<'s>,
+        on_output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<i32, ModuleError>
+    where
+        'a: 's,
+    {
+        let environment = self.environment;
+        self.exec_in(command, stdin, environment, on_output)
+    }
+
+    fn exec_in<'s>(
+        &mut self,
+        command: &'s Command,
+        stdin: Stdin<'s>,
+        environment: &'s [(String, String)],
+        on_output: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<i32, ModuleError>
+    where
+        'a: 's,
+    {
+        let request = Exec {
+            command,
+            stdin,
+            elevate: self.elevate,
+            environment,
+        };
+        let status = self.link.session()?.exec(request, self.deadline, on_output)?;
+        Ok(match status {
+            ExitStatus::Code(code) => code,
+            ExitStatus::Signal(name) => -signal_number(&name),
+        })
+    }
+
+    /// Runs a command and keeps beginning and end of its output. `plain` leaves the task's environment out.
+    pub fn run<'s>(&mut self, command: &'s Command, stdin: Stdin<'s>, plain: bool) -> Result<Output, ModuleError>
+    where
+        'a: 's,
+    {
+        let mut stdout = Bounded::new(KEPT);
+        let mut stderr = Bounded::new(KEPT);
+        let environment = if plain { &[] } else { self.environment };
+        let rc = self.exec_in(command, stdin, environment, &mut |stream, bytes| match stream {
+            Stream::Stdout => stdout.push(bytes),
+            Stream::Stderr => stderr.push(bytes),
+        })?;
+        Ok(Output {
+            rc,
+            stdout: stdout.finish(),
+            stderr: stderr.finish(),
+        })
+    }
+
+    /// Runs a command that only reads.
+    pub fn probe(&mut self, command: &Command) -> Result<Output, ModuleError> {
+        self.run(command, Stdin::Empty, false)
+    }
+
+    /// Runs a snippet whose whole output is needed.
+    pub fn ask<'s>(&mut self, command: &'s Command, stdin: Stdin<'s>) -> Result<Output, ModuleError>
+    where
+        'a: 's,
+    {
+        let mut stdout = Vec::new();
+        let mut stderr = Bounded::new(64 * 1024);
+        let mut over = false;
+        let rc = self.exec(command, stdin, &mut |stream, bytes| match stream {
+            Stream::Stdout if stdout.len() + bytes.len() > LARGEST_ANSWER => over = true,
+            Stream::Stdout => stdout.extend_from_slice(bytes),
+            Stream::Stderr => stderr.push(bytes),
+        })?;
+        if over {
+            return Err(ModuleError::failed(format!(
+                "the host answered with more than {LARGEST_ANSWER} bytes"
+            )));
+        }
+        Ok(Output {
+            rc,
+            stdout,
+            stderr: stderr.finish(),
+        })
+    }
+}
+
+/// The number of a signal on Linux; 0 for an unknown name.
+fn signal_number(name: &str) -> i32 {
+    const NAMES: &[(&str, i32)] = &[
+        ("HUP", 1),
+        ("INT", 2),
+        ("QUIT", 3),
+        ("ILL", 4),
+        ("TRAP", 5),
+        ("ABRT", 6),
+        ("BUS", 7),
+        ("FPE", 8),
+        ("KILL", 9),
+        ("USR1", 10),
+        ("SEGV", 11),
+        ("USR2", 12),
+        ("PIPE", 13),
+        ("ALRM", 14),
+        ("TERM", 15),
+    ];
+    NAMES
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map_or(255, |(_, number)| *number)
+}
+
+/// Bytes for the host.
+#[derive(Clone)]
+pub enum Content {
+    /// These.
+    Bytes(Arc<[u8]>),
+    /// A file of the controller. It must still have this size when it is sent.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Its size.
+        size: u64,
+    },
+    /// A file of the host itself.
+    Remote(Vec<u8>),
+}
+
+impl Content {
+    /// Nothing.
+    pub fn empty() -> Self {
+        Self::Bytes(Arc::from([]))
+    }
+
+    /// How many bytes travel; `None` for a file of the host.
+    pub fn size(&self) -> Option<u64> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes.len() as u64),
+            Self::File { size, .. } => Some(*size),
+            Self::Remote(_) => None,
+        }
+    }
+}
+
+/// Contents may be secret: only the size is shown.
+impl fmt::Debug for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::File { path, size } => write!(f, "{} ({size} bytes)", path.display()),
+            Self::Remote(path) => write!(f, "remote {}", String::from_utf8_lossy(path)),
+        }
+    }
+}
+
+/// A file to be put in place, whole or not at all.
+#[derive(Clone, Debug)]
+pub struct Write {
+    /// Where. Not a directory; a link there is replaced.
+    pub path: Vec<u8>,
+    /// What.
+    pub content: Content,
+    /// SHA-1 of the content, compared on the host when it has a tool for it.
+    pub sha1: Option<String>,
+    /// Permission bits it ends up with; `None`: 0600.
+    pub mode: Option<u32>,
+    /// User and group to keep when that is allowed, by number.
+    pub keep: Option<(u32, u32)>,
+    /// `user`, `user:group` or `:group` that it must get.
+    pub owner: Option<String>,
+    /// A copy of the old file stays beside it.
+    pub backup: bool,
+    /// A command that must accept the new file first; `%s` stands for its path.
+    pub validate: Option<String>,
+    /// The old file may be overwritten where it cannot be replaced.
+    pub unsafe_writes: bool,
+}
+
+/// One of a file's two times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// As it is.
+    Keep,
+    /// The host's present.
+    Now,
+    /// `CCYYMMDDhhmm.SS` in the host's time zone.
+    At(String),
+}
+
+/// One thing to do on the host. File steps that follow each other are one exchange, and stop at the first that fails.
+#[derive(Clone, Debug)]
 pub enum Step {
     /// Runs a command.
     Run {
         /// The command.
         command: Command,
         /// What it reads.
-        stdin: Vec<u8>,
+        stdin: Content,
+        /// Without the task's environment (`raw`).
+        plain: bool,
     },
+    /// Puts a file in place.
+    Write(Box<Write>),
+    /// Makes one directory, unless there is one.
+    MakeDir {
+        /// Which.
+        path: Vec<u8>,
+    },
+    /// Makes an empty file, unless something is there.
+    MakeEmpty {
+        /// Which.
+        path: Vec<u8>,
+    },
+    /// Sets permissions; links are followed.
+    SetMode {
+        /// Of what.
+        path: Vec<u8>,
+        /// As `chmod` takes it.
+        mode: String,
+    },
+    /// Sets user and group.
+    SetOwner {
+        /// Of what.
+        path: Vec<u8>,
+        /// As `chown` takes it.
+        owner: String,
+        /// Of the link itself.
+        link: bool,
+    },
+    /// Makes a symbolic link; what is there is replaced, directories only when empty.
+    Symlink {
+        /// Where.
+        path: Vec<u8>,
+        /// Its text.
+        target: Vec<u8>,
+    },
+    /// Gives a file another name; what is there is replaced.
+    HardLink {
+        /// Where.
+        path: Vec<u8>,
+        /// The file.
+        target: Vec<u8>,
+    },
+    /// Removes a file or a whole tree.
+    Remove {
+        /// Which.
+        path: Vec<u8>,
+    },
+    /// Sets times.
+    Touch {
+        /// Of what.
+        path: Vec<u8>,
+        /// The time of the last access.
+        access: Stamp,
+        /// The time of the last change.
+        modification: Stamp,
+        /// Of the link itself.
+        link: bool,
+    },
+    /// Sets permissions and owner in a whole tree, links left alone.
+    SetTree {
+        /// Where.
+        path: Vec<u8>,
+        /// As `chmod` takes it.
+        mode: Option<String>,
+        /// As `chown` takes it.
+        owner: Option<String>,
+    },
+    /// Tells what is there afterwards.
+    Tell {
+        /// What to look at.
+        path: Vec<u8>,
+        /// Digest of its content, too: `sha1`, `sha256`, …
+        algorithm: Option<&'static str>,
+    },
+    /// Receives one file, whole or not at all.
+    Fetch {
+        /// Which.
+        path: Vec<u8>,
+        /// Where to.
+        to: PathBuf,
+        /// SHA-1 that it must have; `None`: nobody knows.
+        sha1: Option<String>,
+    },
+    /// Sends files and directories of the controller (`put`).
+    Put(Box<Transfer>),
+    /// Receives a file or directory (`get`).
+    Get(Box<Transfer>),
+}
+
+/// A recursive transfer.
+#[derive(Clone, Debug)]
+pub struct Transfer {
+    /// What to send: local paths for `put`, one remote path for `get`.
+    pub sources: Vec<String>,
+    /// Where to: a remote path for `put`, a local directory for `get`.
+    pub dest: String,
+    /// Permissions of files, instead of the source's.
+    pub mode: Option<u32>,
+    /// Permissions of directories, instead of the source's.
+    pub directory_mode: Option<u32>,
+    /// Files are compared by content, not by size and time alone.
+    pub checksum: bool,
+    /// Times of the source are kept.
+    pub times: bool,
+    /// Links of the source are followed.
+    pub follow: bool,
 }
 
 /// What a step did.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Taken {
     /// Exit code of a command.
     pub rc: i32,
@@ -45,4 +364,14 @@ pub struct Taken {
     pub stdout: Vec<u8>,
     /// Its errors.
     pub stderr: Vec<u8>,
+    /// When it began, by the controller's clock.
+    pub started: Option<jiff::Timestamp>,
+    /// When it ended.
+    pub ended: Option<jiff::Timestamp>,
+    /// The copy that was kept of an old file.
+    pub backup: Option<String>,
+    /// What [`Step::Tell`] saw.
+    pub seen: Option<Seen>,
+    /// What a transfer did: files sent or received, bytes, and whether anything changed.
+    pub transfer: Option<serde_json::Map<String, serde_json::Value>>,
 }

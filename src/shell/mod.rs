@@ -3,6 +3,8 @@
 //! Nothing here talks to a host.
 
 pub mod elevate;
+pub mod expand;
+pub mod snippets;
 
 use std::fmt;
 
@@ -123,6 +125,17 @@ impl Command {
     #[must_use]
     pub fn args<W: AsRef<[u8]>>(self, words: impl IntoIterator<Item = W>) -> Self {
         words.into_iter().fold(self, Self::arg)
+    }
+
+    /// Adds one argument in which the host expands a leading `~` and the names of set variables, as Ansible does in paths
+    /// and in words of `command` ([`expand::word`]). Nothing else in it means anything to the shell.
+    #[must_use]
+    pub fn expanding_arg(mut self, word: impl AsRef<[u8]>) -> Self {
+        self.people.push(' ');
+        self.people.push_str(&String::from_utf8_lossy(&quote(word.as_ref())));
+        self.host.push(b' ');
+        self.host.extend(expand::word(word.as_ref()));
+        self
     }
 
     /// Adds an argument that people see as `***`. It is visible in the host's process list all the same:

@@ -1,0 +1,81 @@
+//! The page of a module for `batchssh doc`, made from its table.
+
+use std::fmt::Write as _;
+
+use crate::modules::Spec;
+use crate::modules::args::{Param, ParamKind};
+
+/// The page as plain text.
+pub fn doc(spec: &Spec) -> String {
+    let (sentence, example) = spec.doc.split_once("\n\n").unwrap_or((spec.doc, ""));
+    let mut out = format!("{}: {}\n", spec.name, sentence.trim());
+    // Writing into a String cannot fail, so the results of `writeln!` are dropped.
+    if spec.local {
+        let _ = writeln!(out, "\nWorks on the controller alone; no connection is opened.");
+    }
+    if spec.free_form {
+        let _ = writeln!(out, "\nTakes free-form text, too: `{}: TEXT`.", spec.name);
+    }
+    let shown: Vec<&Param> = spec.params.iter().filter(|p| !p.name.starts_with('_')).collect();
+    if !shown.is_empty() {
+        let _ = writeln!(out, "\nPARAMETERS");
+        let width = shown.iter().map(|p| p.name.len()).max().unwrap_or(0);
+        for param in shown {
+            parameter(param, width, &mut out);
+        }
+    }
+    if !example.trim().is_empty() {
+        let _ = writeln!(out, "\nEXAMPLE");
+        for line in example.trim_matches('\n').lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    out
+}
+
+fn parameter(param: &Param, width: usize, out: &mut String) {
+    let mut facts = vec![kind(param.kind).to_owned()];
+    if param.required {
+        facts.push("required".to_owned());
+    }
+    if !param.choices.is_empty() {
+        facts.push(format!("one of {}", param.choices.join(", ")));
+    }
+    if !param.default.is_empty() {
+        facts.push(format!("default {}", param.default));
+    }
+    if !param.aliases.is_empty() {
+        facts.push(format!("also {}", param.aliases.join(", ")));
+    }
+    let _ = writeln!(out, "  {:width$}  ({})", param.name, facts.join("; "));
+    let _ = writeln!(out, "  {:width$}  {}", "", param.doc);
+}
+
+fn kind(kind: ParamKind) -> &'static str {
+    match kind {
+        ParamKind::Text => "text",
+        ParamKind::Path => "path",
+        ParamKind::Bool => "boolean",
+        ParamKind::Int => "whole number",
+        ParamKind::Float => "number",
+        ParamKind::List => "list",
+        ParamKind::Map => "mapping",
+        ParamKind::Mode => "permissions",
+        ParamKind::Raw => "anything",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_every_parameter() {
+        let spec = crate::modules::find("file").unwrap();
+        let page = doc(spec);
+        for param in spec.params {
+            assert!(page.contains(param.doc), "{}", param.name);
+        }
+        assert!(page.contains("EXAMPLE"), "{page}");
+    }
+}

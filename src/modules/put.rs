@@ -1,0 +1,75 @@
+//! `put`: sends files and directories of the controller over SFTP; a second run sends nothing.
+
+use crate::modules::args::{Param, ParamKind};
+use crate::modules::attrs::{self, param, with_default};
+use crate::modules::given::Arguments;
+use crate::modules::step::{Reader, Step, Taken, Transfer};
+use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, local};
+
+/// The module.
+pub const SPEC: Spec = Spec {
+    name: "put",
+    doc: "Sends files and directories of the controller over SFTP; a second run sends nothing.
+
+- hosts: all
+  tasks:
+    - put: {src: site/, dest: /srv/www, mode: \"0644\", directory_mode: \"0755\"}",
+    params: PARAMS,
+    free_form: false,
+    local: false,
+    read,
+};
+
+const PARAMS: &[Param] = &[
+    attrs::required("src", ParamKind::List, "Files and directories of the controller."),
+    attrs::required(
+        "dest",
+        ParamKind::Path,
+        "The copy itself; with a slash at the end, or with several sources, the directory to put them into.",
+    ),
+    param("mode", ParamKind::Mode, "Permissions of files, instead of the source's."),
+    param("directory_mode", ParamKind::Mode, "Permissions of directories, instead of the source's."),
+    with_default(
+        "checksum",
+        ParamKind::Bool,
+        "false",
+        "Compare contents by digest; otherwise size and time decide.",
+    ),
+    with_default("times", ParamKind::Bool, "true", "Keep the source's times."),
+    with_default("follow", ParamKind::Bool, "false", "Follow links of the source."),
+];
+
+#[derive(Debug)]
+struct Put {
+    transfer: Transfer,
+}
+
+fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
+    let args = Arguments(&given.args);
+    let mut sources = Vec::new();
+    for src in args.list("src") {
+        let found = local::find(src.trim_end_matches('/'), "files", given.search)?;
+        sources.push(found.to_string_lossy().into_owned());
+    }
+    if sources.is_empty() {
+        return Err(ModuleError::failed("src is required"));
+    }
+    Ok(Box::new(Put {
+        transfer: Transfer::read(args, sources, args.required("dest")?.to_owned())?,
+    }))
+}
+
+impl Module for Put {
+    fn inspect(&self, _host: &mut Reader<'_>) -> Result<Change, ModuleError> {
+        // What differs is found while it is sent: comparing first would walk both trees twice.
+        Ok(Change::Opaque {
+            steps: vec![Step::Put(Box::new(self.transfer.clone()))],
+            values: self.transfer.values(),
+        })
+    }
+
+    fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {
+        Transfer::conclude(taken, values);
+        Ok(())
+    }
+}

@@ -1,0 +1,51 @@
+//! The scripts that run on hosts, embedded. POSIX `sh`, nothing else; `tests/shell.rs` of the room runs them under several
+//! shells. Those that answer in fields (`modules::answer`) begin with `lib.sh`.
+
+/// Tells about paths: kind, owner, mode, digest, link target.
+pub const LOOK: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/look.sh"));
+/// Changes files, one operation after the other.
+pub const APPLY: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/apply.sh"));
+/// Tells which modes and owners there are in a tree.
+pub const WALK: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/walk.sh"));
+/// Sends one file.
+pub const READ: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/read.sh"));
+/// Copies a tree on the host itself.
+pub const COPY_TREE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/copytree.sh"));
+/// Gathers facts.
+pub const FACTS: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/facts.sh"));
+/// Runs a command unless `creates` or `removes` say otherwise.
+pub const RUN: &str = include_str!("snippets/run.sh");
+/// Runs a script that comes through standard input.
+pub const SCRIPT: &str = include_str!("snippets/script.sh");
+
+/// All of them, for laws.
+pub const ALL: &[(&str, &str)] = &[
+    ("look", LOOK),
+    ("apply", APPLY),
+    ("walk", WALK),
+    ("read", READ),
+    ("copytree", COPY_TREE),
+    ("facts", FACTS),
+    ("run", RUN),
+    ("script", SCRIPT),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snippet_fits_one_argument() {
+        for (name, text) in ALL {
+            // Linux limits one argument to 128 KiB; quoting and the arguments need room, too.
+            assert!(text.len() < 32 * 1024, "{name} has {} bytes", text.len());
+        }
+    }
+
+    #[test]
+    fn snippets_are_plain_ascii_without_tabs() {
+        for (name, text) in ALL {
+            assert!(text.bytes().all(|b| b == b'\n' || (b' '..=b'~').contains(&b)), "{name}");
+        }
+    }
+}

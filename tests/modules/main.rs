@@ -1,0 +1,311 @@
+//! Modules against real shells. Every file `tests/modules/MODULE/CASE.yml` is a case:
+//!
+//! - `args`: the arguments; `@BOX@` is the host's folder, `@HERE@` the controller's,
+//! - `files`, `local`: what is there before, on the host and on the controller: text, or a mapping with `text`, `mode`,
+//!   `dir`, `link`,
+//! - `check`: run in check mode,
+//! - `change`: `none`, `needed`, `opaque` or `skipped`: what inspecting finds,
+//! - `execs`: how many commands may be run,
+//! - `values`: return keys (of a failure, too), `error`: a part of the message,
+//! - `after`, `local_after`: what is there afterwards; `null`: nothing,
+//! - `diff`: a part of the difference,
+//! - `again`: what inspecting a second time finds; `none` unless said otherwise.
+
+mod session;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use batchssh::deadline::{CancelToken, Deadline};
+use batchssh::engine::take::take;
+use batchssh::modules::{Change, Given, ModuleError, Values, convert, find, step::Reader};
+use batchssh::names::HostName;
+use batchssh::source::SourceFile;
+use batchssh::vars::Scope;
+use batchssh::vars::templar::Templar;
+use batchssh::yaml::{self, Kind, Node};
+use serde_json::{Map, Value as Json, json};
+use session::{Local, Shell, shells};
+
+fn json_of(node: &Node) -> Json {
+    match &node.kind {
+        Kind::Null => Json::Null,
+        Kind::Bool(value) => json!(value),
+        Kind::Int(value) => json!(value),
+        Kind::Float(value) => json!(value),
+        Kind::Text(text) => json!(&*text.value),
+        Kind::List(items) => items.iter().map(json_of).collect(),
+        Kind::Map(entries) => Json::Object(
+            entries
+                .iter()
+                .map(|(key, value)| (key.scalar_text().unwrap(), json_of(value)))
+                .collect(),
+        ),
+    }
+}
+
+fn cases() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/modules");
+    let mut cases = Vec::new();
+    for module in std::fs::read_dir(root).unwrap() {
+        let module = module.unwrap().path();
+        if module.is_dir() {
+            cases.extend(std::fs::read_dir(module).unwrap().map(|case| case.unwrap().path()));
+        }
+    }
+    cases.sort();
+    assert!(cases.len() > 20, "the cases are missing");
+    cases
+}
+
+fn place(folder: &Path, files: Option<&Json>, replace: &dyn Fn(&str) -> String) {
+    let Some(Json::Object(files)) = files else { return };
+    for (name, what) in files {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let get = |key: &str| what.get(key);
+        if let Some(target) = get("link").and_then(Json::as_str) {
+            std::os::unix::fs::symlink(replace(target), &path).unwrap();
+            continue;
+        }
+        if get("dir").is_some() {
+            std::fs::create_dir_all(&path).unwrap();
+        } else {
+            let text = what
+                .as_str()
+                .or_else(|| get("text").and_then(Json::as_str))
+                .unwrap_or_default();
+            std::fs::write(&path, replace(text)).unwrap();
+        }
+        let default = if get("dir").is_some() { "0755" } else { "0644" };
+        let mode = get("mode").and_then(Json::as_str).unwrap_or(default);
+        let bits = u32::from_str_radix(mode, 8).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(bits)).unwrap();
+    }
+}
+
+fn compare(folder: &Path, files: Option<&Json>, replace: &dyn Fn(&str) -> String, about: &str) {
+    let Some(Json::Object(files)) = files else { return };
+    for (name, what) in files {
+        // `*` in a name: exactly one such file.
+        let path = match name.split_once('*') {
+            None => folder.join(name),
+            Some((begin, end)) => {
+                let parent = folder.join(begin).parent().unwrap().to_path_buf();
+                let prefix = folder.join(begin).display().to_string();
+                let found: Vec<PathBuf> = std::fs::read_dir(parent)
+                    .unwrap()
+                    .map(|e| e.unwrap().path())
+                    .filter(|p| p.display().to_string().starts_with(&prefix) && p.display().to_string().ends_with(end))
+                    .filter(|p| p.display().to_string().len() > prefix.len() + end.len())
+                    .collect();
+                assert_eq!(found.len(), 1, "{about}: {name} {found:?}");
+                found[0].clone()
+            }
+        };
+        let meta = path.symlink_metadata();
+        if what.is_null() {
+            assert!(meta.is_err(), "{about}: {name} is there");
+            continue;
+        }
+        let meta = meta.unwrap_or_else(|e| panic!("{about}: {name}: {e}"));
+        if let Some(target) = what.get("link").and_then(Json::as_str) {
+            let is = std::fs::read_link(&path).unwrap_or_else(|e| panic!("{about}: {name}: {e}"));
+            assert_eq!(is.display().to_string(), replace(target), "{about}: {name}");
+            continue;
+        }
+        assert!(!meta.is_symlink(), "{about}: {name} is a link");
+        assert_eq!(
+            meta.is_dir(),
+            what.get("dir").is_some(),
+            "{about}: {name} is a directory"
+        );
+        if let Some(text) = what.as_str().or_else(|| what.get("text").and_then(Json::as_str)) {
+            let is = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            assert_eq!(is, replace(text), "{about}: {name}");
+        }
+        if let Some(mode) = what.get("mode").and_then(Json::as_str) {
+            assert_eq!(
+                format!("{:04o}", meta.permissions().mode() & 0o7777),
+                mode,
+                "{about}: {name}"
+            );
+        }
+    }
+}
+
+struct Outcome {
+    change: &'static str,
+    values: Values,
+    error: Option<String>,
+    diff: String,
+}
+
+fn run(module: &str, args: &Json, check: bool, here: &Path, host: &mut Local) -> Outcome {
+    let file = SourceFile::new("case.yml", "args:\n");
+    let span = batchssh::source::Span::new(&file, 1, 1);
+    let spec = find(module).unwrap_or_else(|| panic!("no module {module}"));
+    let mut outcome = Outcome {
+        change: "failed",
+        values: Values::new(),
+        error: None,
+        diff: String::new(),
+    };
+    let raw = yaml::parse(&SourceFile::new("args.yml", args.to_string())).unwrap();
+    let Json::Object(args) = args.clone() else {
+        panic!("args are a mapping")
+    };
+    let result = convert::convert(spec, args, &span).and_then(|args| {
+        let given = Given {
+            args,
+            raw: &raw,
+            span: &span,
+            templar: &Templar::new(),
+            scope: &Scope::new(),
+            host: &HostName::from("web1"),
+            search: &[here.to_path_buf()],
+            diff: true,
+            check,
+            verbosity: 0,
+        };
+        let module = (spec.read)(&given)?;
+        let deadline = Deadline::none(CancelToken::new());
+        let mut reader = Reader {
+            link: host,
+            elevate: None,
+            environment: &[],
+            deadline: &deadline,
+        };
+        let (change, diff, steps, mut values) = match module.inspect(&mut reader)? {
+            Change::None { values } => ("none", Vec::new(), Vec::new(), values),
+            Change::Skipped { values } => ("skipped", Vec::new(), Vec::new(), values),
+            Change::Needed { diff, steps, values } => ("needed", diff, steps, values),
+            Change::Opaque { steps, values } => ("opaque", Vec::new(), steps, values),
+        };
+        outcome.change = change;
+        outcome.diff = format!("{diff:?}");
+        if !check && matches!(change, "needed" | "opaque") {
+            let taken = take(&steps, &mut reader)?;
+            module.conclude(&taken, &mut values)?;
+        }
+        outcome.values = values;
+        Ok(())
+    });
+    if let Err(error) = result {
+        outcome.error = Some(error.to_string());
+        if let ModuleError::Failed { values, .. } = error {
+            outcome.values = *values;
+        }
+    }
+    outcome
+}
+
+fn case(path: &Path, shell: &Shell) {
+    let module = path.parent().unwrap().file_name().unwrap().to_str().unwrap().to_owned();
+    let about = format!(
+        "{module}/{} under {}",
+        path.file_stem().unwrap().to_str().unwrap(),
+        shell.name
+    );
+    let case = json_of(&yaml::parse(&SourceFile::read(path).unwrap()).unwrap());
+    let scratch = tempfile::tempdir().unwrap();
+    // A name that no careless quoting survives.
+    let base = scratch.path().join("it's a $nothing *\u{e9}\n x");
+    let (host, here) = (base.join("host"), base.join("here"));
+    std::fs::create_dir_all(&host).unwrap();
+    std::fs::create_dir_all(&here).unwrap();
+    let replace = |text: &str| {
+        text.replace("@BOX@", host.to_str().unwrap())
+            .replace("@HERE@", here.to_str().unwrap())
+    };
+    place(&host, case.get("files"), &replace);
+    place(&here, case.get("local"), &replace);
+    let args = replace_in(case.get("args").unwrap_or(&json!({})), &replace);
+    let check = case.get("check").is_some_and(|c| c == &json!(true));
+    let mut session = Local::new(shell, host.clone());
+    let outcome = run(&module, &args, check, &here, &mut session);
+    match case.get("error").and_then(Json::as_str) {
+        Some(error) => {
+            let is = outcome
+                .error
+                .clone()
+                .unwrap_or_else(|| panic!("{about}: no error, {:?}", outcome.values));
+            assert!(is.contains(&replace(error)), "{about}: {is}");
+        }
+        None => assert_eq!(outcome.error, None, "{about}"),
+    }
+    if let Some(change) = case.get("change").and_then(Json::as_str) {
+        assert_eq!(outcome.change, change, "{about}: {:?}", outcome.values);
+    }
+    if let Some(execs) = case.get("execs").and_then(Json::as_u64) {
+        assert_eq!(session.count as u64, execs, "{about}: commands run");
+    }
+    if let Some(diff) = case.get("diff").and_then(Json::as_str) {
+        assert!(outcome.diff.contains(&replace(diff)), "{about}: {}", outcome.diff);
+    }
+    if let Some(Json::Object(values)) = case.get("values") {
+        compare_values(&outcome.values, values, &replace, &about);
+    }
+    compare(&host, case.get("after"), &replace, &about);
+    compare(&here, case.get("local_after"), &replace, &about);
+    leftovers(&base, &about);
+    if outcome.error.is_none() && !check {
+        let again = case.get("again").and_then(Json::as_str).unwrap_or("none");
+        let second = run(&module, &args, false, &here, &mut session);
+        assert_eq!(second.error, None, "{about}, again");
+        assert_eq!(second.change, again, "{about}, again: {:?}", second.values);
+    }
+}
+
+fn compare_values(is: &Values, expected: &Map<String, Json>, replace: &dyn Fn(&str) -> String, about: &str) {
+    for (key, expected) in expected {
+        let expected = replace_in(expected, replace);
+        match (is.get(key), &expected) {
+            (Some(Json::Object(inner)), Json::Object(expected)) => compare_values(inner, expected, replace, about),
+            (value, Json::Null) => assert_eq!(value, None, "{about}: {key}"),
+            (value, expected) => assert_eq!(value, Some(expected), "{about}: {key} of {is:?}"),
+        }
+    }
+}
+
+fn replace_in(value: &Json, replace: &dyn Fn(&str) -> String) -> Json {
+    match value {
+        Json::String(text) => json!(replace(text)),
+        Json::Array(items) => items.iter().map(|item| replace_in(item, replace)).collect(),
+        Json::Object(entries) => Json::Object(
+            entries
+                .iter()
+                .map(|(key, item)| (key.clone(), replace_in(item, replace)))
+                .collect(),
+        ),
+        other => other.clone(),
+    }
+}
+
+/// Nothing of ours stays behind, whatever happened.
+fn leftovers(folder: &Path, about: &str) {
+    for entry in walkdir::WalkDir::new(folder) {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        assert!(!name.starts_with(".batchssh"), "{about}: {name} was left behind");
+    }
+}
+
+#[test]
+fn every_case_holds_under_every_shell_and_changes_nothing_the_second_time() {
+    let scratch = tempfile::tempdir().unwrap();
+    let only = option_env!("CASE").unwrap_or("");
+    let mut failed = Vec::new();
+    for shell in shells(scratch.path()) {
+        for path in cases() {
+            if !path.display().to_string().contains(only) {
+                continue;
+            }
+            let result = std::panic::catch_unwind(|| case(&path, &shell));
+            if let Err(panic) = result {
+                let text = panic.downcast_ref::<String>().cloned().unwrap_or_default();
+                failed.push(text);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+}
