@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 
 use crate::cli::adhoc::{Adhoc, literal, mapping, typed};
-use crate::cli::args::{AuditArgs, Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs};
+use crate::cli::args::{
+    AuditArgs, Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs,
+};
 use crate::cli::audit::Subject;
 use crate::cli::conduct::{Occasion, conduct};
 use crate::cli::exit_code::ExitCode;
@@ -37,7 +39,11 @@ pub fn exec(args: &ExecArgs) -> Result<ExitCode, Diagnostics> {
         },
         (None, false) => {
             let at = typed("command line", &command);
-            (module("raw")?, mapping(vec![("_raw_params", literal(&command, &at))], &at), command.clone())
+            (
+                module("raw")?,
+                mapping(vec![("_raw_params", literal(&command, &at))], &at),
+                command.clone(),
+            )
         }
         (Some(name), true) => {
             let spec = module(name)?;
@@ -45,10 +51,20 @@ pub fn exec(args: &ExecArgs) -> Result<ExitCode, Diagnostics> {
             (spec, module_args(spec, &text)?, format!("{name} {text}"))
         }
         (Some(_), false) => {
-            return Err(Diagnostic::new("both a module (-m) and a command (after `--`) were given").help("give one of them").into());
+            return Err(
+                Diagnostic::new("both a module (-m) and a command (after `--`) were given")
+                    .help("give one of them")
+                    .into(),
+            );
         }
     };
-    let plan = Adhoc { origin: "exec", pattern, spec, args: node, read_only: false };
+    let plan = Adhoc {
+        origin: "exec",
+        pattern,
+        spec,
+        args: node,
+        read_only: false,
+    };
     go(plan, &args.common, title, true, None)
 }
 
@@ -67,12 +83,27 @@ pub fn put(args: &PutArgs) -> Result<ExitCode, Diagnostics> {
     let dest = text_of(dest.as_bytes())?;
     let at = typed("command line", &format!("{} {dest}", words.join(" ")));
     let title = format!("put {} {dest}", words.join(" "));
-    let sources = Node { span: at.clone(), kind: Kind::List(words.iter().map(|word| literal(word, &at)).collect()) };
+    let sources = Node {
+        span: at.clone(),
+        kind: Kind::List(words.iter().map(|word| literal(word, &at)).collect()),
+    };
     let mut entries = vec![("src", sources), ("dest", literal(&dest, &at))];
     if args.preserve_times {
-        entries.push(("preserve_times", Node { span: at.clone(), kind: Kind::Bool(true) }));
+        entries.push((
+            "preserve_times",
+            Node {
+                span: at.clone(),
+                kind: Kind::Bool(true),
+            },
+        ));
     }
-    let plan = Adhoc { origin: "put", pattern: "all".to_owned(), spec: module("put")?, args: mapping(entries, &at), read_only: false };
+    let plan = Adhoc {
+        origin: "put",
+        pattern: "all".to_owned(),
+        spec: module("put")?,
+        args: mapping(entries, &at),
+        read_only: false,
+    };
     go(plan, &args.common, title, false, None)
 }
 
@@ -83,9 +114,21 @@ pub fn get(args: &GetArgs) -> Result<ExitCode, Diagnostics> {
     let at = typed("command line", &format!("{src} {dest}"));
     let mut entries = vec![("src", literal(&src, &at)), ("dest", literal(&dest, &at))];
     if args.preserve_times {
-        entries.push(("preserve_times", Node { span: at.clone(), kind: Kind::Bool(true) }));
+        entries.push((
+            "preserve_times",
+            Node {
+                span: at.clone(),
+                kind: Kind::Bool(true),
+            },
+        ));
     }
-    let plan = Adhoc { origin: "get", pattern: "all".to_owned(), spec: module("get")?, args: mapping(entries, &at), read_only: false };
+    let plan = Adhoc {
+        origin: "get",
+        pattern: "all".to_owned(),
+        spec: module("get")?,
+        args: mapping(entries, &at),
+        read_only: false,
+    };
     go(plan, &args.common, format!("get {src} {dest}"), false, None)
 }
 
@@ -110,16 +153,34 @@ pub fn audit(args: &AuditArgs) -> Result<ExitCode, Diagnostics> {
         args: mapping(vec![("_raw_params", literal(&command, &at))], &at),
         read_only: true,
     };
-    go(plan, &args.common, subject.title().to_owned(), false, Some((subject, args.csv.clone())))
+    go(
+        plan,
+        &args.common,
+        subject.title().to_owned(),
+        false,
+        Some((subject, args.csv.clone())),
+    )
 }
 
-fn go(adhoc: Adhoc, common: &Common, title: String, lines: bool, audit: Option<(Subject, Option<PathBuf>)>) -> Result<ExitCode, Diagnostics> {
+fn go(
+    adhoc: Adhoc,
+    common: &Common,
+    title: String,
+    lines: bool,
+    audit: Option<(Subject, Option<PathBuf>)>,
+) -> Result<ExitCode, Diagnostics> {
     let setup = Setup::new(common, &PlaybookFlags::default())?;
     let plan = adhoc.plan();
     if common.hosts.list_hosts {
         return run::list_hosts(&setup, &plan);
     }
-    let occasion = Occasion { title, adhoc: true, lines, retry_file: PathBuf::from(RETRY_FILE), audit };
+    let occasion = Occasion {
+        title,
+        adhoc: true,
+        lines,
+        retry_file: PathBuf::from(RETRY_FILE),
+        audit,
+    };
     conduct(setup, &plan, &occasion)
 }
 
@@ -141,15 +202,25 @@ fn module_args(spec: &Spec, text: &str) -> Result<Node, Diagnostics> {
     let at: Span = typed("-a", text);
     let style = if spec.free_form { Style::Free } else { Style::Pairs };
     let entries = arguments::split(text, style, TextUse::Template, &at)?;
-    let node = Node { span: at, kind: Kind::Map(entries) };
+    let node = Node {
+        span: at,
+        kind: Kind::Map(entries),
+    };
     let mistakes = modules::args::check(spec, &node);
-    if mistakes.is_empty() { Ok(node) } else { Err(Diagnostics(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(node)
+    } else {
+        Err(Diagnostics(mistakes))
+    }
 }
 
 fn text_of(bytes: &[u8]) -> Result<String, Diagnostic> {
     String::from_utf8(bytes.to_vec()).map_err(|_| {
-        Diagnostic::new(format!("the path `{}` is not valid UTF-8", String::from_utf8_lossy(bytes)))
-            .help("give its folder: names inside of folders may hold any bytes")
+        Diagnostic::new(format!(
+            "the path `{}` is not valid UTF-8",
+            String::from_utf8_lossy(bytes)
+        ))
+        .help("give its folder: names inside of folders may hold any bytes")
     })
 }
 
@@ -184,7 +255,11 @@ pub fn man() -> Result<ExitCode, Diagnostics> {
 
 /// `batchssh demo`.
 pub fn demo(args: &DemoArgs) -> Result<ExitCode, Diagnostics> {
-    let options = demo_fleet::DemoOptions { stay: args.stay, fleet_only: args.fleet_only, program: None };
+    let options = demo_fleet::DemoOptions {
+        stay: args.stay,
+        fleet_only: args.fleet_only,
+        program: None,
+    };
     let code = demo_fleet::run(&options).map_err(Diagnostic::new)?;
     Ok(ExitCode::Hosts(code))
 }

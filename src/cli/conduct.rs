@@ -72,7 +72,13 @@ pub fn all_hosts(shared: &Shared, plan: &Plan) -> Result<Vec<HostName>, Diagnost
     for play in &plan.plays {
         seen.extend(hosts_of(shared, play)?.0);
     }
-    let mut hosts: Vec<HostName> = shared.inventory.hosts.keys().filter(|name| seen.remove(*name)).cloned().collect();
+    let mut hosts: Vec<HostName> = shared
+        .inventory
+        .hosts
+        .keys()
+        .filter(|name| seen.remove(*name))
+        .cloned()
+        .collect();
     // Hosts outside of the inventory: the implicit localhost.
     let mut rest: Vec<HostName> = seen.into_iter().collect();
     rest.sort();
@@ -89,7 +95,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
-        return Err(crate::source::Diagnostic::new("no hosts matched").help("`batchssh inventory --graph` shows what there is").into());
+        return Err(crate::source::Diagnostic::new("no hosts matched")
+            .help("`batchssh inventory --graph` shows what there is")
+            .into());
     }
     let run = new_run_id();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
@@ -111,16 +119,27 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
     let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;
-    let form = output.form.unwrap_or(if term.is_tty { OutputArg::Human } else { OutputArg::Ansible });
+    let form = output.form.unwrap_or(if term.is_tty {
+        OutputArg::Human
+    } else {
+        OutputArg::Ansible
+    });
     let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
         (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
             Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
         }
-        _ if occasion.lines && output.form.is_none() && !term.is_tty => Box::new(lines::Lines::new(out, err, output.verbosity)),
+        _ if occasion.lines && output.form.is_none() && !term.is_tty => {
+            Box::new(lines::Lines::new(out, err, output.verbosity))
+        }
         _ => match form {
             OutputArg::Human => {
                 let rerun = retry_file.as_ref().map(|path| rerun(&words, path));
-                let options = HumanOptions { term, verbosity: output.verbosity, retry_file: retry_file.clone(), rerun };
+                let options = HumanOptions {
+                    term,
+                    verbosity: output.verbosity,
+                    retry_file: retry_file.clone(),
+                    rerun,
+                };
                 Box::new(Human::new(out, err, options))
             }
             OutputArg::Ansible => Box::new(ansible::Ansible::new(out, err, term, output.verbosity)),
@@ -157,15 +176,29 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         };
         teller.message(Severity::Warning, text);
         if !again {
-            teller.tell(EventKind::RunCancelled { reason: name.to_owned() });
+            teller.tell(EventKind::RunCancelled {
+                reason: name.to_owned(),
+            });
         }
     })
     .map_err(|error| crate::source::Diagnostic::new(format!("cannot listen for signals: {error}")))?;
-    Ok(Ready { shared, hosts, reporter, signals, run, title: occasion.title.clone(), adhoc: occasion.adhoc, words })
+    Ok(Ready {
+        shared,
+        hosts,
+        reporter,
+        signals,
+        run,
+        title: occasion.title.clone(),
+        adhoc: occasion.adhoc,
+        words,
+    })
 }
 
 /// The reporter needs the run's facts, and the run needs a way to the reporter: the way is filled in later.
-fn late_tell() -> (Arc<std::sync::OnceLock<crate::report::delivery::Teller>>, crate::engine::shared::Tell) {
+fn late_tell() -> (
+    Arc<std::sync::OnceLock<crate::report::delivery::Teller>>,
+    crate::engine::shared::Tell,
+) {
     let slot: Arc<std::sync::OnceLock<crate::report::delivery::Teller>> = Arc::default();
     let tell = {
         let slot = slot.clone();
@@ -213,7 +246,9 @@ impl Ready {
         (self.shared.tell)(EventKind::RunStarted {
             run: self.run.clone(),
             command: self.words.iter().map(|word| self.shared.mask.text(word)).collect(),
-            folder: std::env::current_dir().map(|dir| dir.display().to_string()).unwrap_or_default(),
+            folder: std::env::current_dir()
+                .map(|dir| dir.display().to_string())
+                .unwrap_or_default(),
             title: self.title.clone(),
             hosts: self.hosts.clone(),
             check: options.check,
@@ -247,6 +282,10 @@ impl Ready {
         let (_, broken) = self.reporter.finish();
         ended?;
         let lost = broken.iter().any(|sink| !sink.is_closed_pipe());
-        Ok(if lost && code.code() == 0 { ExitCode::Output } else { code })
+        Ok(if lost && code.code() == 0 {
+            ExitCode::Output
+        } else {
+            code
+        })
     }
 }

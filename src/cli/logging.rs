@@ -29,10 +29,12 @@ pub fn start(verbosity: u8, file: Option<&Path>) -> Result<(), Diagnostic> {
         Some(path) => {
             let mut options = OpenOptions::new();
             options.create(true).append(true).mode(0o600);
-            let file = options.open(path).map_err(|error| {
-                Diagnostic::new(format!("cannot write the log file `{}`: {error}", path.display()))
-            })?;
-            let layer = tracing_subscriber::fmt::layer().with_writer(Mutex::new(file)).with_ansi(false);
+            let file = options
+                .open(path)
+                .map_err(|error| Diagnostic::new(format!("cannot write the log file `{}`: {error}", path.display())))?;
+            let layer = tracing_subscriber::fmt::layer()
+                .with_writer(Mutex::new(file))
+                .with_ansi(false);
             Some(layer.with_filter(LevelFilter::DEBUG))
         }
         None => None,

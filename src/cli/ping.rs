@@ -25,14 +25,28 @@ pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
         }
         let source = format!("{},", names.join(","));
         let inventory = Inventory::load(&[source], &LoadOptions::default())?;
-        (Setup::with_inventory(&args.common, &flags, Some(inventory))?, "all".to_owned())
+        (
+            Setup::with_inventory(&args.common, &flags, Some(inventory))?,
+            "all".to_owned(),
+        )
     } else {
-        let pattern = if args.targets.is_empty() { "all".to_owned() } else { args.targets.join(",") };
+        let pattern = if args.targets.is_empty() {
+            "all".to_owned()
+        } else {
+            args.targets.join(",")
+        };
         (Setup::new(&args.common, &flags)?, pattern)
     };
     let spec = modules::find("ping").ok_or_else(|| Diagnostic::new("the module `ping` is missing"))?;
     let at = typed("command line", &pattern);
-    let plan = Adhoc { origin: "ping", pattern, spec, args: mapping(Vec::new(), &at), read_only: true }.plan();
+    let plan = Adhoc {
+        origin: "ping",
+        pattern,
+        spec,
+        args: mapping(Vec::new(), &at),
+        read_only: true,
+    }
+    .plan();
     if args.common.hosts.list_hosts {
         return crate::cli::run::list_hosts(&setup, &plan);
     }
@@ -48,8 +62,11 @@ pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
 
 /// The addresses of a block `10.0.0.0/24`; anything else is a name, an address or a range for the inventory to read.
 fn addresses(target: &str) -> Result<Vec<String>, Diagnostic> {
-    let Some((base, bits)) = target.split_once('/') else { return Ok(vec![target.to_owned()]) };
-    let wrong = || Diagnostic::new(format!("`{target}` is not a block of addresses")).help("a block looks like 10.0.0.0/24");
+    let Some((base, bits)) = target.split_once('/') else {
+        return Ok(vec![target.to_owned()]);
+    };
+    let wrong =
+        || Diagnostic::new(format!("`{target}` is not a block of addresses")).help("a block looks like 10.0.0.0/24");
     let base: IpAddr = base.parse().map_err(|_| wrong())?;
     let bits: u32 = bits.parse().map_err(|_| wrong())?;
     let width = if base.is_ipv4() { 32 } else { 128 };
@@ -64,7 +81,11 @@ fn addresses(target: &str) -> Result<Vec<String>, Diagnostic> {
     let first = number & !(count - 1);
     // The network's own and the broadcast address of a block are nobody's.
     let inner = base.is_ipv4() && count > 2;
-    let range = if inner { first + 1..first + count - 1 } else { first..first + count };
+    let range = if inner {
+        first + 1..first + count - 1
+    } else {
+        first..first + count
+    };
     Ok(range
         .map(|n| match base {
             IpAddr::V4(_) => std::net::Ipv4Addr::from(u32::try_from(n).unwrap_or(0)).to_string(),

@@ -24,12 +24,25 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Diagnostics> {
         return print(&listing);
     }
     if flags.step {
-        return Err(Diagnostic::new("`--step` asks before each task, which needs a terminal dialogue that a batch run does not have")
-            .help("use `--start-at-task`, `--tags` and `--check` to go step by step")
-            .into());
+        return Err(Diagnostic::new(
+            "`--step` asks before each task, which needs a terminal dialogue that a batch run does not have",
+        )
+        .help("use `--start-at-task`, `--tags` and `--check` to go step by step")
+        .into());
     }
-    let title = args.playbooks.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
-    let occasion = Occasion { title, adhoc: false, lines: false, retry_file: retry_file(&args.playbooks), audit: None };
+    let title = args
+        .playbooks
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(" ");
+    let occasion = Occasion {
+        title,
+        adhoc: false,
+        lines: false,
+        retry_file: retry_file(&args.playbooks),
+        audit: None,
+    };
     conduct(setup, &compiled, &occasion)
 }
 
@@ -54,7 +67,10 @@ fn compile(setup: &Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics> {
 
 fn listing(setup: &Setup, compiled: &Plan, flags: &PlaybookFlags, list_hosts: bool) -> Result<String, Diagnostics> {
     let hosts = HostsOf::new(setup, compiled)?;
-    Ok(show::listing(compiled, &hosts.show(flags, list_hosts, flags.list_tasks, flags.list_tags)))
+    Ok(show::listing(
+        compiled,
+        &hosts.show(flags, list_hosts, flags.list_tasks, flags.list_tags),
+    ))
 }
 
 /// `--list-hosts` of an ad-hoc command.
@@ -72,7 +88,9 @@ pub fn list_hosts(setup: &Setup, plan: &Plan) -> Result<ExitCode, Diagnostics> {
 
 /// The retry file of a playbook: beside it, its name with another ending.
 fn retry_file(playbooks: &[PathBuf]) -> PathBuf {
-    playbooks.first().map_or_else(|| PathBuf::from("batchssh.retry"), |path| path.with_extension("retry"))
+    playbooks
+        .first()
+        .map_or_else(|| PathBuf::from("batchssh.retry"), |path| path.with_extension("retry"))
 }
 
 /// Writes to standard output; a reader that went away is fine.
@@ -107,6 +125,13 @@ impl HostsOf {
 
     fn show<'a>(&'a self, flags: &'a PlaybookFlags, hosts: bool, tasks: bool, tags: bool) -> show::Show<'a> {
         let _ = &self.plays;
-        show::Show { hosts, tasks, tags, only: &flags.tags, skip: &flags.skip_tags, hosts_of: &*self.lookup }
+        show::Show {
+            hosts,
+            tasks,
+            tags,
+            only: &flags.tags,
+            skip: &flags.skip_tags,
+            hosts_of: &*self.lookup,
+        }
     }
 }

@@ -94,7 +94,11 @@ impl Setup {
     }
 
     /// The same with an inventory made by the caller instead of `-i`.
-    pub fn with_inventory(common: &Common, playbook: &PlaybookFlags, made: Option<Inventory>) -> Result<Self, Diagnostics> {
+    pub fn with_inventory(
+        common: &Common,
+        playbook: &PlaybookFlags,
+        made: Option<Inventory>,
+    ) -> Result<Self, Diagnostics> {
         let loaded = settings::load(common.output.config.as_deref())?;
         let mut settings = loaded.settings;
         on_top(&mut settings, common);
@@ -129,7 +133,11 @@ impl Setup {
         let output = OutputChoice {
             form,
             verbosity,
-            retry_file: common.run.retry_file.clone().or_else(|| settings.retry_file.value.clone()),
+            retry_file: common
+                .run
+                .retry_file
+                .clone()
+                .or_else(|| settings.retry_file.value.clone()),
             retry_folder: settings.retry_files_save_path.value.clone(),
             retry_files: !common.run.no_retry_file && (settings.retry_files.value || common.run.retry_file.is_some()),
         };
@@ -193,21 +201,34 @@ impl Setup {
             agent: self.environment.ssh_auth_sock.clone(),
         };
         let config = SshConfig::load(user, None).map_err(Diagnostic::new)?;
-        Ok(Box::new(move |host: &HostName, request: &ConnectRequest| config.resolve(host, request)))
+        Ok(Box::new(move |host: &HostName, request: &ConnectRequest| {
+            config.resolve(host, request)
+        }))
     }
 
     fn run_options(&self, secrets: &Secrets, adhoc: bool) -> RunOptions {
         let s = &self.settings;
         let run = &self.common.run;
         let forced = |source: &Source| matches!(source, Source::CommandLine(_));
-        let mut connect = ConnectDefaults { connection: self.common.connect.connection.clone(), ..ConnectDefaults::default() };
+        let mut connect = ConnectDefaults {
+            connection: self.common.connect.connection.clone(),
+            ..ConnectDefaults::default()
+        };
         let mut place = |source: &Source, set: &dyn Fn(&mut ConnectRequest)| {
-            set(if forced(source) { &mut connect.forced } else { &mut connect.fallback });
+            set(if forced(source) {
+                &mut connect.forced
+            } else {
+                &mut connect.fallback
+            });
         };
         place(&s.remote_user.from, &|r| r.user.clone_from(&s.remote_user.value));
-        place(&s.private_key_file.from, &|r| r.key_file.clone_from(&s.private_key_file.value));
+        place(&s.private_key_file.from, &|r| {
+            r.key_file.clone_from(&s.private_key_file.value)
+        });
         place(&s.known_hosts.from, &|r| r.known_hosts.clone_from(&s.known_hosts.value));
-        place(&s.host_key_checking.from, &|r| r.host_key_check = s.host_key_checking.value.map(check_of));
+        place(&s.host_key_checking.from, &|r| {
+            r.host_key_check = s.host_key_checking.value.map(check_of)
+        });
         if !s.timeout.is_default() {
             place(&s.timeout.from, &|r| r.timeout = Some(s.timeout.value));
         }
@@ -216,7 +237,12 @@ impl Setup {
         }
         connect.forced.password.clone_from(&secrets.login);
         for setting in [&s.ssh_args, &s.ssh_common_args, &s.ssh_extra_args] {
-            let words = setting.value.as_deref().map(crate::shell::split_words).and_then(Result::ok).unwrap_or_default();
+            let words = setting
+                .value
+                .as_deref()
+                .map(crate::shell::split_words)
+                .and_then(Result::ok)
+                .unwrap_or_default();
             if forced(&setting.from) {
                 connect.forced.ssh_args.extend(words);
             } else {
@@ -236,7 +262,10 @@ impl Setup {
             task_timeout: s.task_timeout.value.0,
             max_time: s.max_time.value.0,
             verbosity: self.output.verbosity,
-            strategy: run.strategy.clone().or_else(|| (!s.strategy.is_default()).then(|| s.strategy.value.name().to_owned())),
+            strategy: run
+                .strategy
+                .clone()
+                .or_else(|| (!s.strategy.is_default()).then(|| s.strategy.value.name().to_owned())),
             gather_facts: s.gathering.value != Gathering::Explicit,
             connect,
             elevate: ElevateDefaults {
@@ -255,23 +284,47 @@ fn on_top(settings: &mut Settings, common: &Common) {
     let (connect, run) = (&common.connect, &common.run);
     settings.forks.set_option(run.forks, "--forks");
     settings.timeout.set_option(connect.timeout, "--timeout");
-    settings.task_timeout.set_option(run.task_timeout.map(|t| settings::Limit(Some(t))), "--task-timeout");
-    settings.max_time.set_option(run.max_time.map(|t| settings::Limit(Some(t))), "--max-time");
-    settings.remote_user.set_option(connect.user.clone().map(Some), "--user");
-    settings.private_key_file.set_option(connect.private_key.clone().map(Some), "--private-key");
-    settings.known_hosts.set_option(connect.known_hosts.clone().map(Some), "--known-hosts");
+    settings
+        .task_timeout
+        .set_option(run.task_timeout.map(|t| settings::Limit(Some(t))), "--task-timeout");
+    settings
+        .max_time
+        .set_option(run.max_time.map(|t| settings::Limit(Some(t))), "--max-time");
+    settings
+        .remote_user
+        .set_option(connect.user.clone().map(Some), "--user");
+    settings
+        .private_key_file
+        .set_option(connect.private_key.clone().map(Some), "--private-key");
+    settings
+        .known_hosts
+        .set_option(connect.known_hosts.clone().map(Some), "--known-hosts");
     let check = connect.host_key_checking.map(|how| match how {
         HostKeyArg::Strict => HostKeyChecking::Strict,
         HostKeyArg::AcceptNew => HostKeyChecking::AcceptNew,
         HostKeyArg::Off => HostKeyChecking::Off,
     });
-    settings.host_key_checking.set_option(check.map(Some), "--host-key-checking");
-    settings.ssh_common_args.set_option(connect.ssh_common_args.clone().map(Some), "--ssh-common-args");
-    settings.ssh_extra_args.set_option(connect.ssh_extra_args.clone().map(Some), "--ssh-extra-args");
-    settings.r#become.set_option(common.elevate.elevate.then_some(true), "--become");
-    settings.become_user.set_option(common.elevate.become_user.clone().map(Some), "--become-user");
-    settings.become_method.set_option(common.elevate.become_method.clone(), "--become-method");
-    settings.log_file.set_option(common.output.log_file.clone().map(Some), "--log-file");
+    settings
+        .host_key_checking
+        .set_option(check.map(Some), "--host-key-checking");
+    settings
+        .ssh_common_args
+        .set_option(connect.ssh_common_args.clone().map(Some), "--ssh-common-args");
+    settings
+        .ssh_extra_args
+        .set_option(connect.ssh_extra_args.clone().map(Some), "--ssh-extra-args");
+    settings
+        .r#become
+        .set_option(common.elevate.elevate.then_some(true), "--become");
+    settings
+        .become_user
+        .set_option(common.elevate.become_user.clone().map(Some), "--become-user");
+    settings
+        .become_method
+        .set_option(common.elevate.become_method.clone(), "--become-method");
+    settings
+        .log_file
+        .set_option(common.output.log_file.clone().map(Some), "--log-file");
 }
 
 fn check_of(check: HostKeyChecking) -> HostKeyCheck {
@@ -315,7 +368,9 @@ pub fn outside(environment: &Environment, color: Color) -> Result<Outside, Diagn
         .state_home
         .clone()
         .or_else(|| environment.home.as_ref().map(|home| home.join(".local/state")))
-        .ok_or_else(|| Diagnostic::new("neither HOME nor XDG_STATE_HOME is set").help("set one of them: runs are recorded there"))?;
+        .ok_or_else(|| {
+            Diagnostic::new("neither HOME nor XDG_STATE_HOME is set").help("set one of them: runs are recorded there")
+        })?;
     Ok(Outside {
         state_dir: state_dir.join("batchssh"),
         stdout: Terminal::of(std::io::stdout(), &env),
@@ -333,7 +388,11 @@ fn extra_vars(given: &[String]) -> Result<VarMap, Diagnostics> {
             Err(errors) => mistakes.extend(errors.0),
         }
     }
-    if mistakes.is_empty() { Ok(all) } else { Err(Diagnostics(mistakes)) }
+    if mistakes.is_empty() {
+        Ok(all)
+    } else {
+        Err(Diagnostics(mistakes))
+    }
 }
 
 fn extra(text: &str) -> Result<VarMap, Diagnostics> {
@@ -346,7 +405,10 @@ fn extra(text: &str) -> Result<VarMap, Diagnostics> {
     }
     let at = Span::new(&typed, 1, 1);
     let entries = arguments::split(text, Style::Pairs, TextUse::Template, &at)?;
-    mapping(&Node { span: at, kind: Kind::Map(entries) })
+    mapping(&Node {
+        span: at,
+        kind: Kind::Map(entries),
+    })
 }
 
 fn mapping(node: &Node) -> Result<VarMap, Diagnostics> {
@@ -354,7 +416,10 @@ fn mapping(node: &Node) -> Result<VarMap, Diagnostics> {
         return Ok(VarMap::new());
     }
     if node.as_map().is_none() {
-        let error = node.error(format!("extra variables are `k=v` words or a mapping, not {}", node.kind_name()));
+        let error = node.error(format!(
+            "extra variables are `k=v` words or a mapping, not {}",
+            node.kind_name()
+        ));
         return Err(error.into());
     }
     to_vars(node)
@@ -379,13 +444,22 @@ impl Secrets {
             secrets.elevate = Some(password_file(path)?);
         } else if common.elevate.ask_become_pass || settings.become_ask_pass.value {
             let given = prompt("BECOME password [defaults to SSH password]: ")?;
-            secrets.elevate = if given.reveal().is_empty() { secrets.login.clone() } else { Some(given) };
+            secrets.elevate = if given.reveal().is_empty() {
+                secrets.login.clone()
+            } else {
+                Some(given)
+            };
         }
         Ok(secrets)
     }
 
     fn mask(&self) -> Mask {
-        Mask::new([&self.login, &self.elevate].into_iter().flatten().map(|secret| secret.reveal().clone()))
+        Mask::new(
+            [&self.login, &self.elevate]
+                .into_iter()
+                .flatten()
+                .map(|secret| secret.reveal().clone()),
+        )
     }
 }
 
@@ -397,7 +471,8 @@ fn prompt(text: &str) -> Result<Secret<String>, Diagnostic> {
 }
 
 fn password_file(path: &Path) -> Result<Secret<String>, Diagnostic> {
-    let text = std::fs::read_to_string(path).map_err(|error| Diagnostic::new(format!("cannot read `{}`: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Diagnostic::new(format!("cannot read `{}`: {error}", path.display())))?;
     let secret = Secret::new(text.lines().next().unwrap_or_default().to_owned());
     drop(zeroize::Zeroizing::new(text));
     Ok(secret)
@@ -426,10 +501,17 @@ fn visible_words() -> Vec<String> {
 fn without_secrets(vars: &str) -> String {
     let secret = |name: &str| {
         let name = name.to_ascii_lowercase();
-        ["pass", "secret", "token", "key", "credential"].iter().any(|part| name.contains(part)) && !name.contains("file")
+        ["pass", "secret", "token", "key", "credential"]
+            .iter()
+            .any(|part| name.contains(part))
+            && !name.contains("file")
     };
     if vars.trim_start().starts_with(['{', '[']) {
-        return if secret(vars) { "***".to_owned() } else { vars.to_owned() };
+        return if secret(vars) {
+            "***".to_owned()
+        } else {
+            vars.to_owned()
+        };
     }
     let words: Vec<String> = vars
         .split(' ')
@@ -444,6 +526,10 @@ fn without_secrets(vars: &str) -> String {
 /// A mistake on one line, for warnings.
 pub fn one_line(diagnostic: &Diagnostic) -> String {
     let place = diagnostic.at.as_ref().map(|at| format!("{at}: ")).unwrap_or_default();
-    let help = diagnostic.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+    let help = diagnostic
+        .help
+        .as_ref()
+        .map(|help| format!(" ({help})"))
+        .unwrap_or_default();
     format!("{place}{}{help}", diagnostic.message)
 }

@@ -60,7 +60,13 @@ pub struct Ended {
 /// The hosts of a play, templates in its pattern rendered, the limit applied; and what in the pattern matched nothing.
 pub fn hosts_of(shared: &Shared, play: &Play) -> Result<(Vec<HostName>, Vec<String>), Diagnostic> {
     let options = &shared.options;
-    select_hosts(&shared.inventory, &shared.templar, &options.extra_vars, options.limit.as_deref(), play)
+    select_hosts(
+        &shared.inventory,
+        &shared.templar,
+        &options.extra_vars,
+        options.limit.as_deref(),
+        play,
+    )
 }
 
 /// The same before there is a run.
@@ -78,7 +84,11 @@ pub fn select_hosts(
         _ => pattern.to_string(),
     };
     let selection = inventory.select(&pattern).map_err(|error| {
-        if error.at.is_some() { error } else { error.at(play.hosts.span.clone()) }
+        if error.at.is_some() {
+            error
+        } else {
+            error.at(play.hosts.span.clone())
+        }
     })?;
     let mut hosts = selection.hosts;
     if let Some(limit) = limit {

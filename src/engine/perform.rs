@@ -7,8 +7,8 @@ use crate::engine::link::{Lookup, TaskLink};
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
 use crate::engine::{scope, take};
-use crate::modules::step::{Link, Reader};
 use crate::modules::convert::convert;
+use crate::modules::step::{Link, Reader};
 use crate::modules::{Change, Given, Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::source::Diagnostic;
@@ -188,6 +188,16 @@ impl Ready {
             Change::Opaque { steps, values } => (Vec::new(), steps, values, true),
         };
         if self.check && opaque {
+            match take::preview(&steps, &mut reader) {
+                Ok(Some(taken)) => {
+                    return match self.module.conclude(&taken, &mut values) {
+                        Ok(()) => good(values, true, Vec::new()),
+                        Err(error) => Outcome::of_error(error, Phase::Looking),
+                    };
+                }
+                Ok(None) => {}
+                Err(error) => return Outcome::of_error(error, Phase::Looking),
+            }
             let mut outcome = Outcome::skipped("Command would have run if not in check mode", None);
             outcome.values.remove("skip_reason");
             outcome

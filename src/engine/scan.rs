@@ -36,7 +36,10 @@ impl Engine<'_> {
                     }
                     let mut host = HostRun::new(name);
                     host.started();
-                    (shared.tell)(EventKind::HostStarted { host: name.clone(), task: "ping".to_owned() });
+                    (shared.tell)(EventKind::HostStarted {
+                        host: name.clone(),
+                        task: "ping".to_owned(),
+                    });
                     let report = try_host(shared, name, tcp_only);
                     host.judge(&report);
                     (shared.tell)(EventKind::TaskResult(Box::new(report)));
@@ -51,7 +54,10 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
     let begun = Instant::now();
     let mut stages = Map::new();
     let found = reach(shared, name, tcp_only, &mut stages);
-    let words: Vec<String> = stages.iter().map(|(stage, what)| format!("{stage} {}", what.as_str().unwrap_or("ok"))).collect();
+    let words: Vec<String> = stages
+        .iter()
+        .map(|(stage, what)| format!("{stage} {}", what.as_str().unwrap_or("ok")))
+        .collect();
     let (status, msg) = match found {
         Ok(()) => (Status::Ok, String::new()),
         Err(msg) => (Status::Unreachable, msg),
@@ -65,7 +71,11 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         ignored: false,
         rescued: false,
         rc: None,
-        stdout: if status == Status::Ok { words.join(", ") } else { String::new() },
+        stdout: if status == Status::Ok {
+            words.join(", ")
+        } else {
+            String::new()
+        },
         stderr: String::new(),
         stdout_b64: None,
         stderr_b64: None,
@@ -93,7 +103,11 @@ fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<Stri
         return Err(error);
     }
     if tcp_only {
-        return if direct { Ok(()) } else { Err("behind a proxy: TCP alone cannot be tried".to_owned()) };
+        return if direct {
+            Ok(())
+        } else {
+            Err("behind a proxy: TCP alone cannot be tried".to_owned())
+        };
     }
     let begun = Instant::now();
     match shared.transport.connect(&settings, &shared.deadline) {
@@ -112,7 +126,10 @@ fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<Stri
                 let _ = stage;
                 stages.entry(*word).or_insert_with(|| "ok".into());
             }
-            let word = STAGES.iter().find(|(stage, _)| *stage == error.stage).map_or("ssh", |(_, word)| word);
+            let word = STAGES
+                .iter()
+                .find(|(stage, _)| *stage == error.stage)
+                .map_or("ssh", |(_, word)| word);
             stages.insert(word.into(), "failed".into());
             Err(format!("{word}: {}", error.message))
         }
@@ -122,10 +139,12 @@ fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<Stri
 fn tcp(settings: &ConnectSettings, stages: &mut Map<String, Json>) -> Result<(), String> {
     let place = format!("{}:{}", settings.address, settings.port);
     let begun = Instant::now();
-    let addresses = (settings.address.as_str(), settings.port).to_socket_addrs().map_err(|error| {
-        stages.insert("name".into(), "failed".into());
-        format!("name: cannot look up `{}`: {error}", settings.address)
-    })?;
+    let addresses = (settings.address.as_str(), settings.port)
+        .to_socket_addrs()
+        .map_err(|error| {
+            stages.insert("name".into(), "failed".into());
+            format!("name: cannot look up `{}`: {error}", settings.address)
+        })?;
     stages.insert("name".into(), "ok".into());
     let mut last = format!("tcp: no address for {place}");
     for address in addresses {

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::engine::transfer::{self, GetOptions, LocalTree, PutOptions, TransferReport};
 use crate::modules::answer::Answer;
 use crate::modules::local::Incoming;
 use crate::modules::look::Seen;
@@ -34,7 +35,7 @@ pub fn take(steps: &[Step], host: &mut Reader<'_>) -> Result<Vec<Taken>, ModuleE
             Step::Put(transfer) | Step::Get(transfer) => {
                 batch.send(host, &mut taken)?;
                 let up = matches!(step, Step::Put(_));
-                taken.push(move_tree(transfer, up, host)?);
+                taken.push(move_tree(transfer, up, false, host)?);
             }
             Step::Fetch { path, to, sha1 } => {
                 batch.send(host, &mut taken)?;
@@ -69,11 +70,82 @@ pub fn take(steps: &[Step], host: &mut Reader<'_>) -> Result<Vec<Taken>, ModuleE
     Ok(taken)
 }
 
+/// What the steps would change, when they can tell without changing it: `put` and `get`.
+pub fn preview(steps: &[Step], host: &mut Reader<'_>) -> Result<Option<Vec<Taken>>, ModuleError> {
+    let mut taken = Vec::new();
+    for step in steps {
+        let (Step::Put(transfer) | Step::Get(transfer)) = step else {
+            return Ok(None);
+        };
+        taken.push(move_tree(transfer, matches!(step, Step::Put(_)), true, host)?);
+    }
+    Ok(Some(taken))
+}
+
 /// `put` and `get`: recursive transfers.
-fn move_tree(transfer: &Transfer, up: bool, host: &mut Reader<'_>) -> Result<Taken, ModuleError> {
-    let _ = (transfer, host);
-    let name = if up { "put" } else { "get" };
-    Err(ModuleError::failed(format!("`{name}` needs the transfer engine")))
+fn move_tree(order: &Transfer, up: bool, dry_run: bool, host: &mut Reader<'_>) -> Result<Taken, ModuleError> {
+    let started = Timestamp::now();
+    let session = host.link.session()?;
+    let mut silent = |_: u64| {};
+    let report = if up {
+        let sources: Vec<PathBuf> = order.sources.iter().map(PathBuf::from).collect();
+        let tree = LocalTree::shared(&sources, order.dest.as_bytes()).map_err(ModuleError::failed)?;
+        let options = PutOptions {
+            preserve_times: order.times,
+            dry_run,
+            mode: order.mode,
+            directory_mode: order.directory_mode,
+            ..PutOptions::default()
+        };
+        transfer::put(session, &tree, &options, host.elevate, &mut silent, host.deadline)?
+    } else {
+        let source = order.sources.first().map(String::as_bytes).unwrap_or_default();
+        let options = GetOptions {
+            preserve_times: order.times,
+            dry_run,
+            ..GetOptions::default()
+        };
+        let dest = Path::new(&order.dest);
+        transfer::get(
+            session,
+            source,
+            dest,
+            &order.host,
+            &options,
+            host.elevate,
+            &mut silent,
+            host.deadline,
+        )?
+    };
+    Ok(Taken {
+        started: Some(started),
+        ended: Some(Timestamp::now()),
+        transfer: Some(report_values(&report)),
+        ..Taken::default()
+    })
+}
+
+/// What a transfer did, as return keys.
+fn report_values(report: &TransferReport) -> Values {
+    let mut values = Values::new();
+    values.insert("changed".into(), report.is_changed().into());
+    values.insert("changed_paths".into(), report.changed.into());
+    values.insert("unchanged_paths".into(), report.unchanged.into());
+    values.insert("files".into(), report.files.into());
+    values.insert("bytes".into(), report.bytes.into());
+    values.insert("msg".into(), report.message().into());
+    if !report.warnings.is_empty() {
+        values.insert("warnings".into(), report.warnings.clone().into());
+    }
+    if report.is_failed() {
+        let failures: Vec<String> = report
+            .failures
+            .iter()
+            .map(|(path, why)| format!("{path}: {why}"))
+            .collect();
+        values.insert("failures".into(), failures.into());
+    }
+    values
 }
 
 /// Receives one file: it appears under its name when it is complete and has the right digest.

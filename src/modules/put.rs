@@ -29,14 +29,7 @@ const PARAMS: &[Param] = &[
     ),
     param("mode", ParamKind::Mode, "Permissions of files, instead of the source's."),
     param("directory_mode", ParamKind::Mode, "Permissions of directories, instead of the source's."),
-    with_default(
-        "checksum",
-        ParamKind::Bool,
-        "false",
-        "Compare contents by digest; otherwise size and time decide.",
-    ),
-    with_default("times", ParamKind::Bool, "true", "Keep the source's times."),
-    with_default("follow", ParamKind::Bool, "false", "Follow links of the source."),
+    with_default("preserve_times", ParamKind::Bool, "false", "Keep the source's times of last change."),
 ];
 
 #[derive(Debug)]
@@ -49,19 +42,21 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
     let mut sources = Vec::new();
     for src in args.list("src") {
         let found = local::find(src.trim_end_matches('/'), "files", given.search)?;
-        sources.push(found.to_string_lossy().into_owned());
+        let path = found.to_str().ok_or_else(|| ModuleError::failed(format!("{} is not valid UTF-8; name the folder it is in", found.display())))?;
+        sources.push(path.to_owned());
     }
     if sources.is_empty() {
         return Err(ModuleError::failed("src is required"));
     }
     Ok(Box::new(Put {
-        transfer: Transfer::read(args, sources, args.required("dest")?.to_owned())?,
+        transfer: Transfer::read(args, sources, args.required("dest")?.to_owned(), given.host)?,
     }))
 }
 
 impl Module for Put {
     fn inspect(&self, _host: &mut Reader<'_>) -> Result<Change, ModuleError> {
-        // What differs is found while it is sent: comparing first would walk both trees twice.
+        // What differs is found while it is sent: comparing first would walk both trees twice. In check mode the
+        // engine compares and sends nothing.
         Ok(Change::Opaque {
             steps: vec![Step::Put(Box::new(self.transfer.clone()))],
             values: self.transfer.values(),
@@ -69,7 +64,6 @@ impl Module for Put {
     }
 
     fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {
-        Transfer::conclude(taken, values);
-        Ok(())
+        Transfer::conclude(taken, values)
     }
 }

@@ -8,6 +8,7 @@ use crate::deadline::Deadline;
 use crate::modules::ModuleError;
 use crate::modules::look::Seen;
 use crate::modules::output::{Bounded, KEPT};
+use crate::names::HostName;
 use crate::names::Stream;
 use crate::shell::Command;
 use crate::shell::elevate::Become;
@@ -339,20 +340,18 @@ pub enum Step {
 /// A recursive transfer.
 #[derive(Clone, Debug)]
 pub struct Transfer {
-    /// What to send: local paths for `put`, one remote path for `get`.
+    /// `put`: paths of the controller; `get`: the one path of the host.
     pub sources: Vec<String>,
-    /// Where to: a remote path for `put`, a local directory for `get`.
+    /// `put`: the path on the host; `get`: the folder of the controller that gets one folder a host.
     pub dest: String,
-    /// Permissions of files, instead of the source's.
+    /// Whose folder it is (`get`).
+    pub host: HostName,
+    /// Permission bits of files instead of the source's.
     pub mode: Option<u32>,
-    /// Permissions of directories, instead of the source's.
+    /// Permission bits of directories instead of the source's.
     pub directory_mode: Option<u32>,
-    /// Files are compared by content, not by size and time alone.
-    pub checksum: bool,
-    /// Times of the source are kept.
+    /// Times of last change are kept.
     pub times: bool,
-    /// Links of the source are followed.
-    pub follow: bool,
 }
 
 /// What a step did.

@@ -281,8 +281,8 @@ pub mod files;
 pub mod local;
 pub mod local_file;
 pub mod manifest;
-pub mod shell_files;
 mod scan;
+pub mod shell_files;
 pub mod ssh;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What is to be put, looked at once for all hosts. Names are bytes.
 
+use std::collections::HashMap;
 use std::fs::Metadata;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
 
 use crate::transport::files::{FileError, join, parent, show_path};
 use crate::transport::local_file::open_regular;
@@ -79,7 +80,25 @@ pub struct LocalTree {
     pub warnings: Vec<String>,
 }
 
+/// Trees that hosts work with right now, by what they were made of.
+type Held = HashMap<(Vec<PathBuf>, Vec<u8>), Weak<LocalTree>>;
+
 impl LocalTree {
+    /// As [`scan`](Self::scan); hosts that put the same at the same time share one tree, and its checksums.
+    pub fn shared(sources: &[PathBuf], dest: &[u8]) -> Result<Arc<Self>, String> {
+        static HELD: LazyLock<Mutex<Held>> = LazyLock::new(Mutex::default);
+        // Held while looking: hosts that ask at the same time wait for the one that looks.
+        let mut held = HELD.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (sources.to_vec(), dest.to_vec());
+        if let Some(tree) = held.get(&key).and_then(Weak::upgrade) {
+            return Ok(tree);
+        }
+        held.retain(|_, tree| tree.strong_count() > 0);
+        let tree = Self::scan(sources, dest)?;
+        held.insert(key, Arc::downgrade(&tree));
+        Ok(tree)
+    }
+
     /// Looks at `sources`. `dest` names the copy itself; with a trailing `/`, or with several sources, it is the
     /// directory to put them into. `~/` is the home directory. The error is for people.
     pub fn scan(sources: &[PathBuf], dest: &[u8]) -> Result<Arc<Self>, String> {

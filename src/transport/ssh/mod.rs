@@ -199,7 +199,9 @@ impl SshSession {
         if self.refuses_sftp {
             return Ok(false);
         }
-        let opened = self.subsystem("sftp", deadline).and_then(|channel| SftpClient::start(Box::new(channel), deadline));
+        let opened = self
+            .subsystem("sftp", deadline)
+            .and_then(|channel| SftpClient::start(Box::new(channel), deadline));
         match opened {
             Ok(client) => {
                 self.sftp = Some(client);
@@ -306,7 +308,9 @@ impl Session for SshSession {
         }
         match &mut self.sftp {
             Some(client) => Ok(Box::new(client)),
-            None => Err(SessionError::Refused { reason: "SFTP was closed again".to_owned() }),
+            None => Err(SessionError::Refused {
+                reason: "SFTP was closed again".to_owned(),
+            }),
         }
     }
 
