@@ -97,6 +97,18 @@ impl Environment {
         self.home = home;
     }
 
+    /// Whether to colour a stream. What the user set decides, then `NO_COLOR`, `CLICOLOR_FORCE`, `CLICOLOR`, then
+    /// whether it is a terminal that can.
+    pub fn wants_color(&self, setting: Color, is_terminal: bool) -> bool {
+        match setting {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if self.no_color => false,
+            Color::Auto if self.clicolor_force => true,
+            Color::Auto => is_terminal && self.clicolor != Some(false) && self.term.as_deref() != Some("dumb"),
+        }
+    }
+
     /// A variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.vars
@@ -301,6 +313,7 @@ fn read_color(environment: &Environment, settings: &mut Settings) {
 mod tests {
     use super::super::{HostKeyChecking, InDoubt, Output, Strategy};
     use super::*;
+    use proptest::prelude::*;
     use std::fs;
     use std::time::Duration;
 
@@ -515,6 +528,22 @@ mod tests {
     }
 
     #[test]
+    fn colour_follows_the_setting_then_the_environment_then_the_terminal() {
+        let wants = |vars: &[(&str, &str)], setting, terminal| {
+            let vars = vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            Environment::of(vars).wants_color(setting, terminal)
+        };
+        assert!(wants(&[], Color::Auto, true));
+        assert!(!wants(&[], Color::Auto, false));
+        assert!(!wants(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], Color::Auto, true));
+        assert!(wants(&[("CLICOLOR_FORCE", "1")], Color::Auto, false));
+        assert!(!wants(&[("CLICOLOR", "0")], Color::Auto, true));
+        assert!(!wants(&[("TERM", "dumb")], Color::Auto, true));
+        assert!(wants(&[("NO_COLOR", "1")], Color::Always, false));
+        assert!(!wants(&[("CLICOLOR_FORCE", "1")], Color::Never, true));
+    }
+
+    #[test]
     fn variables_that_look_like_ours_are_told() {
         let case = Case::new(
             &[],
@@ -528,6 +557,18 @@ mod tests {
         assert_eq!(loaded.warnings.len(), 1);
         assert!(loaded.warnings[0].to_string().contains("BATCHSSH_FORKS"));
         assert_eq!(loaded.settings.color.from.to_string(), "ANSIBLE_NOCOLOR");
+    }
+
+    proptest! {
+        #[test]
+        fn no_configuration_panics(text in "(forks|timeout|inventory|\\[defaults\\]|=|:|\n| |\"|\\[|\\]|\\{|1|-|~/|;|#|é|,){0,30}") {
+            let file = SourceFile::new("c/x", text.clone());
+            let (mut settings, mut errors, mut warnings) = (Settings::default(), Vec::new(), Vec::new());
+            config_file::read(&file, Some(Path::new("/h")), &mut settings, &mut errors);
+            ansible_cfg::read(&file, None, &mut settings, &mut errors, &mut warnings);
+            let vars = KEYS.iter().map(|key| (key.env(), text.clone())).collect();
+            read_environment(&Environment::of(vars), &mut settings, &mut errors, &mut warnings);
+        }
     }
 
     #[test]
