@@ -130,6 +130,10 @@ impl Builder {
         self.hosts.len()
     }
 
+    pub(super) fn known_host(&self, name: &str) -> Option<usize> {
+        self.hosts.get_index_of(name)
+    }
+
     pub(super) fn host_name(&self, host: usize) -> Option<HostName> {
         self.hosts.get_index(host).map(|(name, _)| name.clone())
     }
