@@ -92,6 +92,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let words = setup.words.clone();
     let output = setup.output.clone();
     let outside = setup.outside.clone();
+    let warnings = setup.warnings.clone();
     let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
@@ -165,7 +166,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     for text in complaints {
         teller.message(Severity::Warning, text);
     }
-    for warning in shared.inventory.warnings.iter().chain(&plan.warnings) {
+    for warning in warnings.iter().chain(&shared.inventory.warnings).chain(&plan.warnings) {
         teller.message(Severity::Warning, crate::cli::setup::one_line(warning));
     }
     let signals = SignalGuard::listen(&cancel, move |name, again| {

@@ -177,7 +177,7 @@ impl Work<'_> {
     fn items(&self, repeat: &Loop, scope: &Scope) -> Result<Vec<Value>, Diagnostic> {
         if let Some(lookup) = &repeat.lookup {
             let terms = self.shared.templar.render(&repeat.items, scope)?;
-            return self.shared.templar.lookup(lookup, &terms, scope).map_err(|error| {
+            return self.shared.templar.lookup(lookup, &terms, &[], scope).map_err(|error| {
                 if error.at.is_some() {
                     error
                 } else {

@@ -1,6 +1,6 @@
 //! What the readers fill: hosts, groups, variables, and every mistake on the way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use super::entry::{self, parse_port};
 use super::{Group, Host, Inventory, check_group_name, check_name, graph};
 use crate::names::HostName;
-use crate::source::{Diagnostic, Diagnostics, Span};
-use crate::vars::Var;
+use crate::source::{Diagnostic, Diagnostics, Span, nearest};
+use crate::vars::{Var, templar};
 use crate::yaml::{Kind, Node};
 
 /// Most hosts of an inventory.
@@ -19,6 +19,40 @@ const MOST_HOSTS: usize = 2_000_000;
 const MOST_ERRORS: usize = 100;
 /// Where a host is reached. One file that tells two of them for one host means two hosts.
 const ADDRESS: [&str; 4] = ["ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port"];
+
+/// Variables that say how to connect, behind `ansible_`.
+const CONNECTING: [&str; 30] = [
+    "host",
+    "port",
+    "user",
+    "password",
+    "connection",
+    "timeout",
+    "ssh_host",
+    "ssh_port",
+    "ssh_user",
+    "ssh_pass",
+    "ssh_password",
+    "ssh_private_key_file",
+    "private_key_file",
+    "ssh_common_args",
+    "ssh_extra_args",
+    "ssh_args",
+    "ssh_timeout",
+    "ssh_retries",
+    "ssh_host_key_checking",
+    "host_key_checking",
+    "become",
+    "become_user",
+    "become_method",
+    "become_password",
+    "become_pass",
+    "become_exe",
+    "become_flags",
+    "shell_type",
+    "python_interpreter",
+    "group_priority",
+];
 
 /// An inventory while it is read. Groups and hosts are named by their number.
 #[derive(Debug)]
@@ -31,6 +65,8 @@ pub(super) struct Builder {
     edges: HashMap<(usize, usize), Span>,
     /// Addresses that the source being read told so far.
     addresses: HashMap<(usize, usize), (String, Span)>,
+    /// Names of variables for connecting that were looked at for slips of the pen.
+    looked_at: HashSet<String>,
     /// There are too many hosts.
     overflow: bool,
 }
@@ -53,6 +89,7 @@ impl Builder {
             folders: Vec::new(),
             edges: HashMap::new(),
             addresses: HashMap::new(),
+            looked_at: HashSet::new(),
             overflow: false,
         };
         graph::link(&mut builder.groups, 0, 1);
@@ -91,6 +128,10 @@ impl Builder {
 
     pub(super) fn host_count(&self) -> usize {
         self.hosts.len()
+    }
+
+    pub(super) fn known_host(&self, name: &str) -> Option<usize> {
+        self.hosts.get_index_of(name)
     }
 
     pub(super) fn host_name(&self, host: usize) -> Option<HostName> {
@@ -211,6 +252,7 @@ impl Builder {
             self.error(error);
             return;
         }
+        self.look_at_name(key, at);
         let address = ADDRESS.iter().position(|name| *name == key);
         for &host in hosts {
             if let Some(address) = address
@@ -223,6 +265,22 @@ impl Builder {
             if let Some((_, host)) = self.hosts.get_index_mut(host) {
                 host.vars.insert(key.to_owned(), value.clone());
             }
+        }
+    }
+
+    /// `ansible_hots` would be passed over, and the host be looked for under its name.
+    fn look_at_name(&mut self, key: &str, at: &Span) {
+        let Some(rest) = key.strip_prefix("ansible_") else {
+            return;
+        };
+        if CONNECTING.contains(&rest) || self.looked_at.contains(key) {
+            return;
+        }
+        self.looked_at.insert(key.to_owned());
+        // What is written together (`users`, `host2`) may be meant so.
+        if let Some(near) = nearest(rest, CONNECTING).filter(|near| !rest.starts_with(near)) {
+            let warning = Diagnostic::new(format!("the variable `{key}` has no meaning of its own"));
+            self.warn(warning.at(at.clone()).help(format!("did you mean `ansible_{near}`?")));
         }
     }
 
@@ -251,6 +309,7 @@ impl Builder {
             self.error(error);
             return;
         }
+        self.look_at_name(key, at);
         let priority = (key == "ansible_group_priority").then(|| literal_text(&value).and_then(|t| t.parse().ok()));
         match (priority, self.groups.get_index_mut(group)) {
             (Some(Some(number)), Some((_, group))) => group.priority = number,
@@ -342,8 +401,9 @@ pub(super) fn literal_text(value: &Var) -> Option<String> {
     match value {
         Var::Source(node) if !node.has_template() => node.scalar_text(),
         Var::Source(_) => None,
-        Var::Data(value) => match value.kind() {
-            minijinja::value::ValueKind::String | minijinja::value::ValueKind::Number => Some(value.to_string()),
+        Var::Data(value) => match templar::to_json(value) {
+            serde_json::Value::String(text) => Some(text),
+            serde_json::Value::Number(number) => Some(number.to_string()),
             _ => None,
         },
     }

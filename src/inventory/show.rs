@@ -317,7 +317,7 @@ mod tests {
                     1.5,
                     null
                 ],
-                "name": "\u00e9 \"q\"",
+                "name": "é \"q\"",
                 "port": 80,
                 "x": "{{ y }}"
             },

@@ -1,109 +1,23 @@
 //! Finds the files and the environment, and lays them over each other. The only place that reads the environment.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::keys::{KEYS, Key, Settings};
 use super::value::{Color, Raw};
-use super::{Base, Source, ansible_cfg, config_file};
+use super::{Base, Environment, Source, ansible_cfg, config_file};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, nearest};
 
-/// What the environment says, read once when the program starts.
-#[derive(Clone, Default)]
-pub struct Environment {
-    /// Every variable that is UTF-8: for `lookup('env')`. They may be secrets.
-    pub vars: BTreeMap<String, String>,
-    /// `HOME`, else what the system knows of the user.
-    pub home: Option<PathBuf>,
-    /// `USER`, else `LOGNAME`.
-    pub user: Option<String>,
-    /// `SSH_AUTH_SOCK`: the agent.
-    pub ssh_auth_sock: Option<PathBuf>,
-    /// `NO_COLOR`.
-    pub no_color: bool,
-    /// `CLICOLOR`: `Some(false)` for `0`.
-    pub clicolor: Option<bool>,
-    /// `CLICOLOR_FORCE`, unless it is `0`.
-    pub clicolor_force: bool,
-    /// `TERM`.
-    pub term: Option<String>,
-    /// `COLUMNS`.
-    pub columns: Option<u16>,
-    /// `XDG_CONFIG_HOME`, else `~/.config`.
-    pub config_home: Option<PathBuf>,
-    /// `XDG_STATE_HOME`, else `~/.local/state`.
-    pub state_home: Option<PathBuf>,
-    /// `XDG_CACHE_HOME`, else `~/.cache`.
-    pub cache_home: Option<PathBuf>,
-    /// `XDG_RUNTIME_DIR`.
-    pub runtime_dir: Option<PathBuf>,
-}
-
-/// Values of the environment may be secrets.
-impl fmt::Debug for Environment {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Environment({} variables)", self.vars.len())
+/// Reads the environment of this process.
+fn environment() -> Environment {
+    let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
+    let mut environment = Environment::of(std::env::vars_os().filter_map(text).collect());
+    if environment.home.is_none() {
+        environment.set_home(std::env::home_dir());
     }
-}
-
-impl Environment {
-    /// Reads the environment of this process.
-    pub fn read() -> Self {
-        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        };
-        let mut environment = Self::of(std::env::vars_os().filter_map(text).collect());
-        if environment.home.is_none() {
-            environment.set_home(std::env::home_dir());
-        }
-        environment
-    }
-
-    /// The same from given variables.
-    pub fn of(vars: BTreeMap<String, String>) -> Self {
-        let get = |name: &str| vars.get(name).filter(|value| !value.is_empty()).cloned();
-        // The specification says: a relative path is to be ignored.
-        let folder = |name: &str| get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let mut environment = Self {
-            user: get("USER").or_else(|| get("LOGNAME")),
-            ssh_auth_sock: get("SSH_AUTH_SOCK").map(PathBuf::from),
-            no_color: get("NO_COLOR").is_some(),
-            clicolor: get("CLICOLOR").map(|value| value != "0"),
-            clicolor_force: get("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
-            term: get("TERM"),
-            columns: get("COLUMNS")
-                .and_then(|value| value.parse().ok())
-                .filter(|columns| *columns > 0),
-            config_home: folder("XDG_CONFIG_HOME"),
-            state_home: folder("XDG_STATE_HOME"),
-            cache_home: folder("XDG_CACHE_HOME"),
-            runtime_dir: folder("XDG_RUNTIME_DIR"),
-            home: None,
-            vars: BTreeMap::new(),
-        };
-        let home = get("HOME").map(PathBuf::from);
-        environment.vars = vars;
-        environment.set_home(home);
-        environment
-    }
-
-    fn set_home(&mut self, home: Option<PathBuf>) {
-        let below = |folder: &str| home.as_ref().map(|home| home.join(folder));
-        self.config_home = self.config_home.take().or_else(|| below(".config"));
-        self.state_home = self.state_home.take().or_else(|| below(".local/state"));
-        self.cache_home = self.cache_home.take().or_else(|| below(".cache"));
-        self.home = home;
-    }
-
-    /// A variable that is set and not empty.
-    pub fn get(&self, name: &str) -> Option<&str> {
-        self.vars
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
-    }
+    environment
 }
 
 /// What [`load`] found.
@@ -137,7 +51,7 @@ pub fn load(config: Option<&Path>) -> Result<Loaded, Diagnostics> {
         here: Path::new("."),
         system: Path::new("/etc/ansible/ansible.cfg"),
     };
-    load_from(Environment::read(), places)
+    load_from(environment(), places)
 }
 
 fn load_from(environment: Environment, places: Places<'_>) -> Result<Loaded, Diagnostics> {
@@ -301,6 +215,8 @@ fn read_color(environment: &Environment, settings: &mut Settings) {
 mod tests {
     use super::super::{HostKeyChecking, InDoubt, Output, Strategy};
     use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
     use std::fs;
     use std::time::Duration;
 
@@ -493,28 +409,6 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_is_understood_and_never_printed() {
-        let vars = [
-            ("NO_COLOR", "1"),
-            ("CLICOLOR", "0"),
-            ("COLUMNS", "132"),
-            ("HOME", "/home/bob"),
-            ("LOGNAME", "bob"),
-            ("XDG_STATE_HOME", "relative"),
-            ("SECRET", "hunter2"),
-            ("EMPTY", ""),
-        ];
-        let environment = Environment::of(vars.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect());
-        assert!(environment.no_color && !environment.clicolor_force);
-        assert_eq!(environment.clicolor, Some(false));
-        assert_eq!(environment.columns, Some(132));
-        assert_eq!(environment.user.as_deref(), Some("bob"));
-        assert_eq!(environment.state_home, Some(PathBuf::from("/home/bob/.local/state")));
-        assert_eq!(environment.get("EMPTY"), None);
-        assert!(!format!("{environment:?}").contains("hunter2"));
-    }
-
-    #[test]
     fn variables_that_look_like_ours_are_told() {
         let case = Case::new(
             &[],
@@ -528,6 +422,18 @@ mod tests {
         assert_eq!(loaded.warnings.len(), 1);
         assert!(loaded.warnings[0].to_string().contains("BATCHSSH_FORKS"));
         assert_eq!(loaded.settings.color.from.to_string(), "ANSIBLE_NOCOLOR");
+    }
+
+    proptest! {
+        #[test]
+        fn no_configuration_panics(text in "(forks|timeout|inventory|\\[defaults\\]|=|:|\n| |\"|\\[|\\]|\\{|1|-|~/|;|#|é|,){0,30}") {
+            let file = SourceFile::new("c/x", text.clone());
+            let (mut settings, mut errors, mut warnings) = (Settings::default(), Vec::new(), Vec::new());
+            config_file::read(&file, Some(Path::new("/h")), &mut settings, &mut errors);
+            ansible_cfg::read(&file, None, &mut settings, &mut errors, &mut warnings);
+            let vars = KEYS.iter().map(|key| (key.env(), text.clone())).collect();
+            read_environment(&Environment::of(vars), &mut settings, &mut errors, &mut warnings);
+        }
     }
 
     #[test]

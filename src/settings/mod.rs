@@ -1,9 +1,10 @@
-//! Settings: how to run, as opposed to variables, which say what to render. One table ([`keys`]) names every setting
+//! Settings: how to run, as opposed to variables, which say what to render. One table ([`KEYS`]) names every setting
 //! with its default and the other names it has; [`load`](load::load) lays the sources over each other: defaults,
 //! `ansible.cfg`, `batchssh.toml`, `ANSIBLE_*`, `BATCHSSH_*`. The command line puts its own on top ([`Setting::set`]).
 
 mod ansible_cfg;
 mod config_file;
+mod environment;
 mod keys;
 pub mod load;
 mod value;
@@ -13,8 +14,9 @@ use std::path::Path;
 
 use crate::source::Span;
 
+pub use environment::Environment;
 pub use keys::{KEYS, Key, Settings};
-pub use load::{Environment, Loaded, load};
+pub use load::{Loaded, load};
 pub use value::{Color, Gathering, HostKeyChecking, InDoubt, Limit, Output, Sources, Strategy};
 
 /// A value and who said it.

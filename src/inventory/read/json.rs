@@ -1,5 +1,6 @@
 //! JSON: an inventory as in YAML, or what inventory scripts print (`{"web": {"hosts": ["a"]}, "_meta": {…}}`).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::build::Builder;
@@ -124,13 +125,14 @@ pub(super) fn script(root: &Node, builder: &mut Builder, var: &dyn Fn(&Node) -> 
     };
     match &vars.kind {
         Kind::Map(hosts) => {
+            let hosts_told: HashSet<usize> = told.iter().copied().collect();
             for (name, vars) in hosts {
                 let Some(name_text) = name.as_str() else {
                     builder.error(name.error("the name of a host is text"));
                     continue;
                 };
-                // Variables of a host that no group has: the host is told all the same.
-                if let Some(host) = builder.host(name_text, &name.span) {
+                // Variables alone do not tell a host: scripts keep those of hosts that are gone.
+                if let Some(host) = builder.known_host(name_text).filter(|host| hosts_told.contains(host)) {
                     host_vars(host, name_text, vars, builder, var);
                 }
             }
@@ -247,12 +249,13 @@ mod tests {
         assert!(a.hosts.get("a").unwrap().vars.contains_key("x"));
         let b = Inventory::from_text(
             "h",
-            "{\"web\": {\"hosts\": [\"a\", \"b\"], \"vars\": {\"v\": 2}, \"children\": [\"sub\"]}, \"sub\": [\"c\"],\n\t\"_meta\": {\"hostvars\": {\"b\": {\"x\": 1}, \"lone\": {}}}}",
+            "{\"web\": {\"hosts\": [\"a\", \"b\"], \"vars\": {\"v\": 2}, \"children\": [\"sub\"]}, \"sub\": [\"c\"],\n\t\"_meta\": {\"hostvars\": {\"b\": {\"x\": 1}, \"gone\": {}}}}",
         )
         .unwrap();
         let names: Vec<String> = b.members("web").iter().map(ToString::to_string).collect();
         assert_eq!(names, ["a", "b", "c"]);
-        assert_eq!(b.group_names(&"lone".into()), ["ungrouped"]);
+        assert!(b.hosts.get("b").unwrap().vars.contains_key("x"));
+        assert!(!b.hosts.contains_key("gone"));
     }
 
     #[test]

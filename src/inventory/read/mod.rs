@@ -176,6 +176,11 @@ enum Format {
 }
 
 fn read_text(file: &Arc<SourceFile>, builder: &mut Builder) {
+    if file.text.starts_with("$ANSIBLE_VAULT") {
+        let error = Diagnostic::new("an inventory that is encrypted whole is not read").at(Span::new(file, 1, 1));
+        builder.error(error.help("encrypt the values only, or move them to `group_vars` and encrypt that file"));
+        return;
+    }
     match format(file) {
         Format::Ini => ini::read(file, builder),
         Format::Yaml => yaml::read(file, builder),

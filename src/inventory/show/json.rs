@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Number, Value};
 
-/// The value with keys sorted, four blanks for each level, and nothing but ASCII.
+/// The value with keys sorted, four blanks for each level, and characters that nobody sees as escapes.
 pub(super) fn dump(value: &Value) -> String {
     let mut out = String::new();
     write(value, 0, &mut out);
@@ -73,6 +73,11 @@ pub(super) fn number(number: &Number) -> String {
     }
 }
 
+/// Characters that would drive the terminal or change how the text around them is shown.
+fn is_unseen(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 fn string(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
@@ -84,7 +89,7 @@ fn string(text: &str, out: &mut String) {
             '\t' => out.push_str("\\t"),
             '\u{8}' => out.push_str("\\b"),
             '\u{c}' => out.push_str("\\f"),
-            ' '..='~' => out.push(c),
+            c if !is_unseen(c) => out.push(c),
             _ => {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
@@ -102,11 +107,10 @@ mod tests {
 
     #[test]
     fn text_and_numbers_are_written_as_by_python() {
-        let value =
-            serde_json::json!({"b": [], "a": {}, "t": "é😀\u{1b}\u{7f}\t/", "n": [1, 1.0, 1e16, 1e-5, 1.5e300]});
+        let value = serde_json::json!({"b": [], "a": {}, "t": "é😀\u{1b}\u{7f}\t/\u{202e}", "n": [1, 1.0, 1e16, 1e-5, 1.5e300]});
         let shown = dump(&value);
         assert!(shown.starts_with("{\n    \"a\": {},\n    \"b\": [],\n"), "{shown}");
-        assert!(shown.contains("\"\\u00e9\\ud83d\\ude00\\u001b\\u007f\\t/\""), "{shown}");
+        assert!(shown.contains("\"é😀\\u001b\\u007f\\t/\\u202e\""), "{shown}");
         assert!(
             shown.contains("1,\n        1.0,\n        1e+16,\n        1e-05,\n        1.5e+300"),
             "{shown}"

@@ -100,7 +100,8 @@ fn text(value: &str) -> String {
     }
     let starts = value.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@`=~ ".contains(c));
     let special = value.contains(": ") || value.contains(" #") || value.ends_with([':', ' ']);
-    let looks_like_a_date = value.len() >= 8 && value.bytes().all(|b| b.is_ascii_digit() || b"-:. TtZ".contains(&b));
+    let year = value.split('-').next().unwrap_or("");
+    let looks_like_a_date = year.len() == 4 && year.len() < value.len() && year.bytes().all(|b| b.is_ascii_digit());
     let short_words = matches!(value, "y" | "Y" | "n" | "N" | "<<");
     if value.is_empty() || starts || special || looks_like_a_date || short_words || plain_scalar(value).is_some() {
         return format!("'{}'", value.replace('\'', "''"));
