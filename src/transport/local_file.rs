@@ -13,7 +13,9 @@ pub fn open_regular(path: &Path, size: u64) -> Result<File, FileError> {
     let cannot = |e| FileError::local(format!("cannot read `{}`: {e}", path.display()));
     let mut options = OpenOptions::new();
     // A FIFO that took the file's place must not block.
-    options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::CLOEXEC));
+    options
+        .read(true)
+        .custom_flags(flags(OFlags::NONBLOCK | OFlags::CLOEXEC));
     let file = options.open(path).map_err(cannot)?;
     let meta = file.metadata().map_err(cannot)?;
     if !meta.is_file() {

@@ -58,7 +58,11 @@ fn digest<D: Digest>(mut digest: D, reader: &mut dyn std::io::Read) -> std::io::
 
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Checksums of remote files.
@@ -141,7 +145,9 @@ pub(super) fn stat_all(
     };
     // Where paths were asked for twice the first place is empty.
     let twice: Vec<_> = names.iter().map(|name| places.get(name.as_slice()).copied()).collect();
-    let resolved = twice.into_iter().map(|i| i.and_then(|i| found.get(i).cloned().flatten()));
+    let resolved = twice
+        .into_iter()
+        .map(|i| i.and_then(|i| found.get(i).cloned().flatten()));
     Ok(resolved.map(answer).collect())
 }
 
@@ -203,14 +209,20 @@ pub(super) fn tree(
         .arg("tree")
         .arg(&collector.root)
         .arg(limits.depth.to_string());
-    let ended = run(session, elevate, &command, b"", deadline, &mut |record| collector.record(record))?;
+    let ended = run(session, elevate, &command, b"", deadline, &mut |record| {
+        collector.record(record)
+    })?;
     if let Some(why) = &ended.stopped {
         return Err(FileError::failed(why.clone()).at(root));
     }
     if !ended.is_whole {
         let missing = ended.complaints.contains("No such file");
         let error = FileError {
-            kind: if missing { FileErrorKind::Missing } else { FileErrorKind::Failed },
+            kind: if missing {
+                FileErrorKind::Missing
+            } else {
+                FileErrorKind::Failed
+            },
             reason: ended.reason("cannot list it"),
         };
         return Err(error.at(root));
@@ -219,8 +231,14 @@ pub(super) fn tree(
     if walk.entries.is_empty() {
         return Err(FileError::failed("the host's listing of it is empty").at(root));
     }
-    for line in ended.complaints.lines().filter(|line| line.contains("Permission denied")).take(1000) {
-        walk.failures.push((Vec::new(), FileError::failed(show_path(line.as_bytes()))));
+    for line in ended
+        .complaints
+        .lines()
+        .filter(|line| line.contains("Permission denied"))
+        .take(1000)
+    {
+        walk.failures
+            .push((Vec::new(), FileError::failed(show_path(line.as_bytes()))));
     }
     Ok(walk)
 }
@@ -283,7 +301,7 @@ impl Tree {
                 self.fail(relative, why);
                 return None;
             }
-            let depth = relative.iter().filter(|b| **b == b'/').count() + 1;
+            let depth = relative.split(|b| *b == b'/').count();
             if stat.kind == FileKind::Directory && depth >= self.limits.depth && self.limits.depth > 1 {
                 let why = format!("deeper than {} directories: not looked into", self.limits.depth);
                 self.fail(relative, &why);
@@ -530,7 +548,10 @@ mod tests {
     fn a_checksum_line_with_escapes_gives_the_name_as_it_is() {
         let sum = "0123456789abcdef0123456789abcdef";
         let line = format!("\\{sum}  ./a\\\\b\\nc");
-        assert_eq!(sum_record(line.as_bytes()), Some((b"./a\\b\nc".to_vec(), sum.to_owned())));
+        assert_eq!(
+            sum_record(line.as_bytes()),
+            Some((b"./a\\b\nc".to_vec(), sum.to_owned()))
+        );
         let line = format!("{sum} *./a b");
         assert_eq!(sum_record(line.as_bytes()), Some((b"./a b".to_vec(), sum.to_owned())));
         assert_eq!(sum_record(b"short  ./a"), None);

@@ -35,7 +35,8 @@ impl Beneath {
             return Err(cannot("make", &why));
         }
         std::fs::create_dir_all(dir).map_err(|e| cannot("make", &e))?;
-        let above = openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(|e| cannot("open", &e))?;
+        let above =
+            openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(|e| cannot("open", &e))?;
         match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
             Ok(()) | Err(Errno::EXIST) => {}
             Err(e) => return Err(cannot("make", &e)),
@@ -120,7 +121,9 @@ impl Beneath {
         }
         match self.look(path)? {
             Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(false),
-            _ => Err(FileError::local("there is something here that is not a directory: remove it first")),
+            _ => Err(FileError::local(
+                "there is something here that is not a directory: remove it first",
+            )),
         }
     }
 

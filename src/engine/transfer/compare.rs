@@ -31,7 +31,9 @@ pub(super) fn same(
     deadline: &Deadline,
 ) -> Result<Vec<bool>, SessionError> {
     // Empty files of one size are the same.
-    let asked: Vec<usize> = (0..pairs.len()).filter(|i| pairs.get(*i).is_some_and(|p| p.size > 0)).collect();
+    let asked: Vec<usize> = (0..pairs.len())
+        .filter(|i| pairs.get(*i).is_some_and(|p| p.size > 0))
+        .collect();
     let mut same: Vec<bool> = pairs.iter().map(|pair| pair.size == 0).collect();
     if asked.is_empty() {
         return Ok(same);
@@ -44,7 +46,9 @@ pub(super) fn same(
             if let Some(place) = same.get_mut(pair) {
                 *place = here.is_some() && here == sum;
             }
-            deadline.remaining().map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
+            deadline
+                .remaining()
+                .map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
         }
         return Ok(same);
     }
@@ -62,7 +66,9 @@ pub(super) fn same(
         open: None,
         same: &mut same,
     };
-    session.files(elevate, deadline)?.download(&files, &mut reader, deadline)?;
+    session
+        .files(elevate, deadline)?
+        .download(&files, &mut reader, deadline)?;
     Ok(same)
 }
 
@@ -77,7 +83,9 @@ struct Reading<'a> {
 impl DownloadSink for Reading<'_> {
     fn write(&mut self, index: usize, offset: u64, bytes: &[u8]) -> Result<(), FileError> {
         let different = || FileError::failed("it is different");
-        let Some(&pair) = self.asked.get(index) else { return Err(different()) };
+        let Some(&pair) = self.asked.get(index) else {
+            return Err(different());
+        };
         let file = match &mut self.open {
             Some((open, file)) if *open == index => file,
             _ => &mut self.open.insert((index, self.local.open(pair)?)).1,

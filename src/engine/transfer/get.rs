@@ -17,8 +17,8 @@ use crate::engine::transfer::{ChangeKind, TransferReport};
 use crate::names::HostName;
 use crate::shell::elevate::Become;
 use crate::transport::files::{
-    Download, DownloadSink, FileError, FileKind, Progress, RemoteStat, WalkEntry, WalkLimits, bad_name, join, show_path,
-    temporary_beside,
+    Download, DownloadSink, FileError, FileKind, Progress, RemoteStat, WalkEntry, WalkLimits, bad_name, join,
+    show_path, temporary_beside,
 };
 use crate::transport::manifest::SumKind;
 use crate::transport::{Session, SessionError};
@@ -50,32 +50,43 @@ impl Default for GetOptions {
     }
 }
 
+/// What to get, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRequest<'a> {
+    /// The remote path; `~/` is the home directory.
+    pub source: &'a [u8],
+    /// The local directory for all hosts; made when missing.
+    pub dest: &'a Path,
+    /// The host's directory in it.
+    pub host: &'a HostName,
+}
+
 /// Fetches `source` to `dest/<host>/<last part of source>`. Entries that fail are in the report; an error ends the
 /// whole work.
 pub fn get(
     session: &mut dyn Session,
-    source: &[u8],
-    dest: &Path,
-    host: &HostName,
+    request: GetRequest<'_>,
     options: &GetOptions,
     elevate: Option<&Become>,
     progress: Progress<'_>,
     deadline: &Deadline,
 ) -> Result<TransferReport, SessionError> {
-    let source = remote_path(source);
+    let source = remote_path(request.source);
     let name = source.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
     if bad_name(&name).is_some() {
         let reason = "it has no last part to name the copy by: name a file or directory";
         return Err(FileError::failed(reason).at(&source));
     }
-    let walk = session.files(elevate, deadline)?.walk(&source, options.limits, deadline)?;
+    let walk = session
+        .files(elevate, deadline)?
+        .walk(&source, options.limits, deadline)?;
     let local = |e: FileError| SessionError::Local(e.reason);
     let mut get = Get {
         source: &source,
         name: &name,
         options,
         entries: walk.entries,
-        inside: Beneath::open(dest, host.as_str().as_bytes()).map_err(local)?,
+        inside: Beneath::open(request.dest, request.host.as_str().as_bytes()).map_err(local)?,
         report: TransferReport::default(),
         blocked: HashSet::new(),
         directories: HashSet::new(),
@@ -127,7 +138,10 @@ impl Get<'_, '_> {
         let mut made = Vec::new();
         for entry in &entries {
             let path = join(self.name, &entry.path);
-            let above = path.iter().rposition(|b| *b == b'/').and_then(|slash| path.get(..slash));
+            let above = path
+                .iter()
+                .rposition(|b| *b == b'/')
+                .and_then(|slash| path.get(..slash));
             if above.is_some_and(|above| self.blocked.contains(above)) {
                 self.report.failed += 1;
                 self.blocked.insert(path);
@@ -137,24 +151,34 @@ impl Get<'_, '_> {
                 FileKind::Directory => self.directory(path, &entry.stat, &mut made),
                 FileKind::File => files.push(entry),
                 FileKind::Link => links.push((path, entry)),
-                FileKind::Special => self.report.warn(format!(
-                    "`{}` is {}: not copied",
-                    show_path(&path),
-                    entry.stat.kind
-                )),
+                FileKind::Special => {
+                    let warning = format!("`{}` is {}: not copied", show_path(&path), entry.stat.kind);
+                    self.report.warn(warning);
+                }
             }
-            deadline.remaining().map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
+            deadline
+                .remaining()
+                .map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
         }
         let wanted = self.look(files);
         let wanted = self.compare(session, wanted, elevate, deadline)?;
-        let total = wanted.iter().fold(0_u64, |sum, file| sum.saturating_add(file.stat.size));
+        let total = wanted
+            .iter()
+            .fold(0_u64, |sum, file| sum.saturating_add(file.stat.size));
         if total > self.options.max_bytes {
-            let reason = format!("{total} bytes are to be fetched, {} are allowed", self.options.max_bytes);
+            let reason = format!(
+                "{total} bytes are to be fetched, {} are allowed",
+                self.options.max_bytes
+            );
             return Err(FileError::failed(reason).at(self.source));
         }
         if self.options.dry_run {
             for file in &wanted {
-                let kind = if file.here.is_some() { ChangeKind::Updated } else { ChangeKind::Created };
+                let kind = if file.here.is_some() {
+                    ChangeKind::Updated
+                } else {
+                    ChangeKind::Created
+                };
                 self.report.change(&file.path, kind);
                 self.report.files += 1;
             }
@@ -356,7 +380,9 @@ impl Get<'_, '_> {
             open: HashMap::new(),
             progress: &mut *self.progress,
         };
-        let result = session.files(elevate, deadline)?.download(&downloads, &mut landing, deadline);
+        let result = session
+            .files(elevate, deadline)?
+            .download(&downloads, &mut landing, deadline);
         landing.clean_up();
         result
     }
@@ -389,7 +415,9 @@ impl Get<'_, '_> {
         if !self.options.dry_run {
             let made = temporary_beside(path).and_then(|temporary| {
                 self.inside.symlink(target, &temporary)?;
-                self.inside.rename(&temporary, path).inspect_err(|_| self.inside.remove(&temporary))
+                self.inside
+                    .rename(&temporary, path)
+                    .inspect_err(|_| self.inside.remove(&temporary))
             });
             if let Err(error) = made {
                 return self.report.fail(path, error);
@@ -502,7 +530,11 @@ impl DownloadSink for Landing<'_> {
             Ok(bytes) => {
                 self.report.files += 1;
                 self.report.bytes = self.report.bytes.saturating_add(bytes);
-                let kind = if wanted.here.is_some() { ChangeKind::Updated } else { ChangeKind::Created };
+                let kind = if wanted.here.is_some() {
+                    ChangeKind::Updated
+                } else {
+                    ChangeKind::Created
+                };
                 self.report.change(&wanted.path, kind);
             }
             Err(error) => {

@@ -120,7 +120,9 @@ impl LocalTree {
     fn add_source(&mut self, source: &Path, remote: &[u8]) -> Result<(), String> {
         let cannot = |e: std::io::Error| format!("cannot read `{}`: {e}", source.display());
         // A source that is a link stands for what it leads to; one that leads nowhere is copied as a link.
-        let meta = std::fs::metadata(source).or_else(|_| std::fs::symlink_metadata(source)).map_err(cannot)?;
+        let meta = std::fs::metadata(source)
+            .or_else(|_| std::fs::symlink_metadata(source))
+            .map_err(cannot)?;
         if !meta.is_dir() {
             if !self.add(source, remote.to_vec(), &meta, None, 0)? {
                 return Err(format!(
@@ -132,7 +134,9 @@ impl LocalTree {
         }
         // Of each directory on the way down: its depth and entry.
         let mut parents: Vec<usize> = Vec::new();
-        let walk = walkdir::WalkDir::new(source).follow_root_links(true).sort_by_file_name();
+        let walk = walkdir::WalkDir::new(source)
+            .follow_root_links(true)
+            .sort_by_file_name();
         for found in walk {
             let found = found.map_err(|e| {
                 let path = e.path().unwrap_or(source).display().to_string();
@@ -283,7 +287,10 @@ mod tests {
         assert_eq!(remotes(&named), ["/srv/app", "/srv/app/sub", "/srv/app/sub/x"]);
         assert_eq!(named.into.as_deref(), Some(&b"/srv"[..]));
         let inside = scan(&[&src], "/srv/app/").unwrap();
-        assert_eq!(remotes(&inside), ["/srv/app/src", "/srv/app/src/sub", "/srv/app/src/sub/x"]);
+        assert_eq!(
+            remotes(&inside),
+            ["/srv/app/src", "/srv/app/src/sub", "/srv/app/src/sub/x"]
+        );
         assert_eq!(inside.into.as_deref(), Some(&b"/srv/app"[..]));
         let home = scan(&[&src.join("sub/x")], "~/y").unwrap();
         assert_eq!((remotes(&home), home.into.as_deref()), (vec!["y".to_owned()], None));
@@ -304,7 +311,11 @@ mod tests {
 
     #[test]
     fn a_source_that_is_not_there_is_an_error_and_a_special_one_too() {
-        assert!(scan(&[Path::new("/nonexistent/x")], "/d").unwrap_err().contains("cannot read"));
+        assert!(
+            scan(&[Path::new("/nonexistent/x")], "/d")
+                .unwrap_err()
+                .contains("cannot read")
+        );
         assert!(scan(&[Path::new("/dev/null")], "/d").unwrap_err().contains("device"));
     }
 
@@ -315,8 +326,17 @@ mod tests {
         std::fs::write(&file, "abc").unwrap();
         let tree = scan(&[&file], "/x").unwrap();
         std::fs::write(&file, "abcd").unwrap();
-        assert!(tree.entries[0].sum(SumKind::Md5).unwrap_err().reason.contains("changed"));
+        assert!(
+            tree.entries[0]
+                .sum(SumKind::Md5)
+                .unwrap_err()
+                .reason
+                .contains("changed")
+        );
         std::fs::write(&file, "abc").unwrap();
-        assert_eq!(tree.entries[0].sum(SumKind::Md5).unwrap(), "900150983cd24fb0d6963f7d28e17f72");
+        assert_eq!(
+            tree.entries[0].sum(SumKind::Md5).unwrap(),
+            "900150983cd24fb0d6963f7d28e17f72"
+        );
     }
 }

@@ -13,7 +13,7 @@ mod put;
 #[cfg(test)]
 mod tests;
 
-pub use get::{GetOptions, get};
+pub use get::{GetOptions, GetRequest, get};
 pub use local_tree::{LocalEntry, LocalKind, LocalTree};
 pub use put::{Durability, PutOptions, put};
 
@@ -85,9 +85,18 @@ impl TransferReport {
     /// One sentence for a task result: the first failures, or what was done.
     pub fn message(&self) -> String {
         if self.is_failed() {
-            let named: Vec<_> = self.failures.iter().take(NAMED).map(|(path, why)| format!("{path}: {why}")).collect();
+            let named: Vec<_> = self
+                .failures
+                .iter()
+                .take(NAMED)
+                .map(|(path, why)| format!("{path}: {why}"))
+                .collect();
             let rest = self.failed.saturating_sub(named.len());
-            let rest = if rest > 0 { format!("; and {rest} more") } else { String::new() };
+            let rest = if rest > 0 {
+                format!("; and {rest} more")
+            } else {
+                String::new()
+            };
             return format!("{} failed: {}{rest}", count(self.failed, "path"), named.join("; "));
         }
         let mut message = if self.is_changed() {
@@ -102,7 +111,8 @@ impl TransferReport {
             format!("{} unchanged", count(self.unchanged, "path"))
         };
         if let Some(first) = self.warnings.first() {
-            message.push_str(&format!("; {} skipped: {first}", self.skipped));
+            let skipped = format!("; {} skipped: {first}", self.skipped);
+            message.push_str(&skipped);
         }
         message
     }

@@ -131,7 +131,12 @@ impl Put<'_> {
         self.upload(&mut *files, progress, deadline)?;
         self.make_links(&mut *files, deadline)?;
         self.set_attributes(&mut *files, deadline)?;
-        self.report.unchanged = self.wanted.iter().zip(&self.remote).filter(|(w, r)| is_right(**w, r)).count();
+        self.report.unchanged = self
+            .wanted
+            .iter()
+            .zip(&self.remote)
+            .filter(|(w, r)| is_right(**w, r))
+            .count();
         Ok(())
     }
 
@@ -142,7 +147,9 @@ impl Put<'_> {
     /// The directories to make before everything else, the outermost first.
     fn look_at_parents(&mut self, files: &mut dyn Files, deadline: &Deadline) -> Result<Vec<Vec<u8>>, SessionError> {
         let mut missing = Vec::new();
-        let Some(into) = &self.tree.into else { return Ok(missing) };
+        let Some(into) = &self.tree.into else {
+            return Ok(missing);
+        };
         let mut dir = into.as_slice();
         loop {
             match files.stat(dir, deadline)? {
@@ -165,10 +172,16 @@ impl Put<'_> {
 
     /// Finds out what is on the host. Nothing below a directory that is missing or blocked is asked for.
     fn look(&mut self, files: &mut dyn Files, deadline: &Deadline) -> Result<(), SessionError> {
-        let sources: Vec<usize> = self.entries().filter(|(_, e)| e.parent.is_none()).map(|(i, _)| i).collect();
+        let sources: Vec<usize> = self
+            .entries()
+            .filter(|(_, e)| e.parent.is_none())
+            .map(|(i, _)| i)
+            .collect();
         self.look_at(files, &sources, deadline)?;
         for &source in &sources {
-            let Some(entry) = self.tree.entries.get(source) else { continue };
+            let Some(entry) = self.tree.entries.get(source) else {
+                continue;
+            };
             let is_link = matches!(self.remote.get(source), Some(Remote::There(s)) if s.kind == FileKind::Link);
             // A destination directory may be a link to one, as with `cp` and `rsync`.
             if is_link && matches!(entry.kind, LocalKind::Directory) {
@@ -207,8 +220,11 @@ impl Put<'_> {
     }
 
     fn look_at(&mut self, files: &mut dyn Files, which: &[usize], deadline: &Deadline) -> Result<(), SessionError> {
-        let paths: Vec<&[u8]> =
-            which.iter().filter_map(|i| self.tree.entries.get(*i)).map(|e| e.remote.as_slice()).collect();
+        let paths: Vec<&[u8]> = which
+            .iter()
+            .filter_map(|i| self.tree.entries.get(*i))
+            .map(|e| e.remote.as_slice())
+            .collect();
         let answers = files.lstat_all(&paths, deadline)?;
         for (&i, answer) in which.iter().zip(answers) {
             let state = match answer {
@@ -229,7 +245,10 @@ impl Put<'_> {
     /// Decides what an entry needs by its type and size; contents and attributes are compared later.
     fn classify(&mut self, i: usize) {
         let Some(entry) = self.tree.entries.get(i) else { return };
-        if entry.parent.is_some_and(|parent| self.remote.get(parent) == Some(&Remote::Blocked)) {
+        if entry
+            .parent
+            .is_some_and(|parent| self.remote.get(parent) == Some(&Remote::Blocked))
+        {
             // The directory that failed is named; what is below it is counted.
             self.report.failed += 1;
             self.block(i);
@@ -261,14 +280,21 @@ impl Put<'_> {
     fn compare_links(&mut self, files: &mut dyn Files, deadline: &Deadline) -> Result<(), SessionError> {
         let links: Vec<usize> = self
             .entries()
-            .filter(|(i, e)| matches!(e.kind, LocalKind::Link(_)) && self.is_there(*i) && self.wants(*i, Wanted::Nothing))
+            .filter(|(i, e)| {
+                matches!(e.kind, LocalKind::Link(_)) && self.is_there(*i) && self.wants(*i, Wanted::Nothing)
+            })
             .map(|(i, _)| i)
             .collect();
-        let paths: Vec<&[u8]> =
-            links.iter().filter_map(|i| self.tree.entries.get(*i)).map(|e| e.remote.as_slice()).collect();
+        let paths: Vec<&[u8]> = links
+            .iter()
+            .filter_map(|i| self.tree.entries.get(*i))
+            .map(|e| e.remote.as_slice())
+            .collect();
         let answers = files.read_links(&paths, deadline)?;
         for (&i, answer) in links.iter().zip(answers) {
-            let Some(LocalKind::Link(target)) = self.tree.entries.get(i).map(|e| &e.kind) else { continue };
+            let Some(LocalKind::Link(target)) = self.tree.entries.get(i).map(|e| &e.kind) else {
+                continue;
+            };
             match answer {
                 Ok(found) if found == *target => {}
                 Ok(_) => self.want(i, Wanted::Replace),
@@ -317,13 +343,19 @@ impl Put<'_> {
 
     fn compare_attributes(&mut self) {
         for (i, entry) in self.tree.entries.iter().enumerate() {
-            let Some(Remote::There(stat)) = self.remote.get(i) else { continue };
+            let Some(Remote::There(stat)) = self.remote.get(i) else {
+                continue;
+            };
             if !self.wants(i, Wanted::Nothing) || matches!(entry.kind, LocalKind::Link(_)) {
                 continue;
             }
             let mode = self.mode(entry);
             // A directory takes the set-group-id bit from the one above it.
-            let mask = if matches!(entry.kind, LocalKind::Directory) && mode & 0o2000 == 0 { 0o5777 } else { 0o7777 };
+            let mask = if matches!(entry.kind, LocalKind::Directory) && mode & 0o2000 == 0 {
+                0o5777
+            } else {
+                0o7777
+            };
             let wrong_time = self.options.preserve_times && stat.mtime != entry.mtime;
             if (stat.mode ^ mode) & mask != 0 || wrong_time {
                 self.want(i, Wanted::Attributes);
@@ -345,7 +377,12 @@ impl Put<'_> {
                 self.changed(i, wanted);
             }
         }
-        self.report.unchanged = self.wanted.iter().zip(&self.remote).filter(|(w, r)| is_right(**w, r)).count();
+        self.report.unchanged = self
+            .wanted
+            .iter()
+            .zip(&self.remote)
+            .filter(|(w, r)| is_right(**w, r))
+            .count();
     }
 
     fn make_parents(
@@ -402,7 +439,9 @@ impl Put<'_> {
             let mut which = Vec::new();
             let mut ops = Vec::new();
             for i in 0..self.tree.entries.len() {
-                let Some(entry) = self.tree.entries.get(i) else { continue };
+                let Some(entry) = self.tree.entries.get(i) else {
+                    continue;
+                };
                 if entry.depth != depth || !matches!(entry.kind, LocalKind::Directory) {
                     continue;
                 }
@@ -432,7 +471,11 @@ impl Put<'_> {
         }
         // What is below a directory that could not be made is not tried.
         for i in 0..self.tree.entries.len() {
-            let is_directory = self.tree.entries.get(i).is_some_and(|e| matches!(e.kind, LocalKind::Directory));
+            let is_directory = self
+                .tree
+                .entries
+                .get(i)
+                .is_some_and(|e| matches!(e.kind, LocalKind::Directory));
             if !is_directory && self.is_below_blocked(i) && self.remote.get(i) != Some(&Remote::Blocked) {
                 self.report.failed += 1;
                 self.block(i);
@@ -450,7 +493,9 @@ impl Put<'_> {
         let mut which = Vec::new();
         let mut uploads = Vec::new();
         for (i, entry) in self.tree.entries.iter().enumerate() {
-            let LocalKind::File { size, .. } = entry.kind else { continue };
+            let LocalKind::File { size, .. } = entry.kind else {
+                continue;
+            };
             if !self.wants(i, Wanted::Create) && !self.wants(i, Wanted::Replace) {
                 continue;
             }
@@ -477,7 +522,9 @@ impl Put<'_> {
             Durability::Never => false,
             Durability::Auto => uploads.len() <= FEW,
         };
-        uploads.iter_mut().for_each(|upload| upload.sync = sync);
+        for upload in &mut uploads {
+            upload.sync = sync;
+        }
         self.touched = true;
         let answers = files.upload(&uploads, progress, deadline)?;
         let sizes: Vec<u64> = uploads.iter().map(|upload| upload.size).collect();
@@ -502,7 +549,9 @@ impl Put<'_> {
         let mut which = Vec::new();
         let mut ops = Vec::new();
         for i in 0..self.tree.entries.len() {
-            let Some(entry) = self.tree.entries.get(i) else { continue };
+            let Some(entry) = self.tree.entries.get(i) else {
+                continue;
+            };
             let LocalKind::Link(target) = &entry.kind else { continue };
             let path = if self.wants(i, Wanted::Create) {
                 entry.remote.clone()
@@ -530,7 +579,9 @@ impl Put<'_> {
         self.touched = true;
         let mut renames = Vec::new();
         for ((&i, op), answer) in which.iter().zip(&ops).zip(files.apply(&ops, deadline)?) {
-            let Some(entry) = self.tree.entries.get(i) else { continue };
+            let Some(entry) = self.tree.entries.get(i) else {
+                continue;
+            };
             match answer {
                 Err(error) => {
                     self.fail(i, &error);
@@ -565,7 +616,9 @@ impl Put<'_> {
     /// Modes and times of files that are otherwise right, then of directories, the deepest first.
     fn set_attributes(&mut self, files: &mut dyn Files, deadline: &Deadline) -> Result<(), SessionError> {
         let is_directory = |entry: &LocalEntry| matches!(entry.kind, LocalKind::Directory);
-        let which = self.entries().filter(|(i, e)| !is_directory(e) && self.wants(*i, Wanted::Attributes));
+        let which = self
+            .entries()
+            .filter(|(i, e)| !is_directory(e) && self.wants(*i, Wanted::Attributes));
         let which: Vec<usize> = which.map(|(i, _)| i).collect();
         self.set(files, &which, deadline)?;
         let deepest = self.tree.entries.iter().map(|e| e.depth).max().unwrap_or(0);

@@ -1,5 +1,11 @@
 //! Whole transfers over a real sftp-server and over real shells.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::naive_bytecount,
+    reason = "numbers of tests are small"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -67,7 +73,11 @@ fn listing(root: &Path) -> Listing {
     walk.map(|found| {
         let meta = found.path().symlink_metadata().unwrap();
         let content = if meta.is_symlink() {
-            std::fs::read_link(found.path()).unwrap().into_os_string().as_bytes().to_vec()
+            std::fs::read_link(found.path())
+                .unwrap()
+                .into_os_string()
+                .as_bytes()
+                .to_vec()
         } else if meta.is_file() {
             std::fs::read(found.path()).unwrap()
         } else {
@@ -83,7 +93,11 @@ fn assert_same(left: &Path, right: &Path, what: &str) {
     let (left, right) = (listing(left), listing(right));
     let short = |listing: &Listing| -> Vec<_> {
         let line = |(path, (mode, content)): (&Vec<u8>, &(u32, Vec<u8>))| {
-            (crate::transport::files::show_path(path), format!("{mode:o}"), content.len())
+            (
+                crate::transport::files::show_path(path),
+                format!("{mode:o}"),
+                content.len(),
+            )
         };
         listing.iter().map(line).collect()
     };
@@ -146,7 +160,12 @@ fn do_put(session: &mut LocalSession, tree: &LocalTree, options: &PutOptions) ->
 fn do_get(session: &mut dyn Session, source: &str, dest: &Path) -> Result<TransferReport, SessionError> {
     let host = HostName::from("web1");
     let options = GetOptions::default();
-    get(session, source.as_bytes(), dest, &host, &options, None, &mut |_| {}, &soon())
+    let request = GetRequest {
+        source: source.as_bytes(),
+        dest,
+        host: &host,
+    };
+    get(session, request, &options, None, &mut |_| {}, &soon())
 }
 
 fn scan(source: &Path, dest: &str) -> Arc<LocalTree> {
@@ -158,7 +177,10 @@ fn an_odd_tree_goes_round_and_a_second_run_changes_nothing() {
     let place = Place::new();
     let src = place.path("src");
     odd_tree(&src);
-    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs")).into_iter().enumerate() {
+    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs"))
+        .into_iter()
+        .enumerate()
+    {
         let dest = format!("a/b {i}/copy");
         let tree = scan(&src, &dest);
         let options = PutOptions::default();
@@ -176,7 +198,12 @@ fn an_odd_tree_goes_round_and_a_second_run_changes_nothing() {
         assert_same(&src, &copy, what);
         let execs = session.execs;
         let again = do_put(&mut session, &tree, &options).unwrap();
-        assert_eq!((again.changed, again.failed, again.files), (0, 0, 0), "{what}: {:?}", again.changes);
+        assert_eq!(
+            (again.changed, again.failed, again.files),
+            (0, 0, 0),
+            "{what}: {:?}",
+            again.changes
+        );
         assert_eq!(again.unchanged, tree.entries.len(), "{what}");
         assert!(session.execs - execs <= 5, "{what}: {} commands", session.execs - execs);
 
@@ -186,9 +213,17 @@ fn an_odd_tree_goes_round_and_a_second_run_changes_nothing() {
         assert_same(&src, &got.join("web1/copy"), what);
         let execs = session.execs;
         let again = do_get(&mut session, &dest, &got).unwrap();
-        assert_eq!((again.changed, again.failed, again.files), (0, 0, 0), "{what}: {:?}", again.changes);
+        assert_eq!(
+            (again.changed, again.failed, again.files),
+            (0, 0, 0),
+            "{what}: {:?}",
+            again.changes
+        );
         assert!(session.execs - execs <= 3, "{what}: {} commands", session.execs - execs);
-        let left: Vec<_> = listing(&place.path("home")).into_keys().filter(|p| p.ends_with(b".tmp")).collect();
+        let left: Vec<_> = listing(&place.path("home"))
+            .into_keys()
+            .filter(|p| p.ends_with(b".tmp"))
+            .collect();
         assert_eq!(left, Vec::<Vec<u8>>::new(), "{what}");
     }
 }
@@ -198,7 +233,10 @@ fn only_what_is_different_is_replaced() {
     let place = Place::new();
     let src = place.path("src");
     odd_tree(&src);
-    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs")).into_iter().enumerate() {
+    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs"))
+        .into_iter()
+        .enumerate()
+    {
         let dest = format!("copy{i}");
         let tree = scan(&src, &dest);
         let options = PutOptions {
@@ -239,14 +277,21 @@ fn a_directory_in_the_way_is_a_failure_and_stays() {
     std::fs::write(src.join("sub/x"), "x").unwrap();
     std::fs::write(src.join("file"), "new").unwrap();
     std::fs::write(src.join("good"), "good").unwrap();
-    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs")).into_iter().enumerate() {
+    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs"))
+        .into_iter()
+        .enumerate()
+    {
         let copy = place.path("home").join(format!("copy{i}"));
         std::fs::create_dir_all(copy.join("file")).unwrap();
         std::fs::write(copy.join("file/keep"), "keep").unwrap();
         std::fs::write(copy.join("sub"), "not a directory").unwrap();
         let report = do_put(&mut session, &scan(&src, &format!("copy{i}")), &PutOptions::default()).unwrap();
         assert_eq!(report.failed, 3, "{what}: {}", report.message());
-        assert!(report.message().contains("it is a directory, a file is wanted"), "{}", report.message());
+        assert!(
+            report.message().contains("it is a directory, a file is wanted"),
+            "{}",
+            report.message()
+        );
         assert_eq!(std::fs::read(copy.join("good")).unwrap(), b"good");
         assert_eq!(std::fs::read(copy.join("file/keep")).unwrap(), b"keep");
         assert_eq!(std::fs::read(copy.join("sub")).unwrap(), b"not a directory");
@@ -258,16 +303,27 @@ fn one_file_takes_the_name_it_is_given_or_goes_into_a_directory() {
     let place = Place::new();
     let file = place.path("src/motd");
     std::fs::write(&file, "hello\n").unwrap();
-    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs")).into_iter().enumerate() {
+    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs"))
+        .into_iter()
+        .enumerate()
+    {
         let home = place.path("home");
         let options = PutOptions::default();
         for dest in [format!("named{i}"), format!("~/new{i}/deep/")] {
-            assert!(do_put(&mut session, &scan(&file, &dest), &options).unwrap().is_changed(), "{what}");
+            assert!(
+                do_put(&mut session, &scan(&file, &dest), &options)
+                    .unwrap()
+                    .is_changed(),
+                "{what}"
+            );
             let again = do_put(&mut session, &scan(&file, &dest), &options).unwrap();
             assert_eq!((again.changed, again.unchanged), (0, 1), "{what}: {:?}", again.changes);
         }
         assert_eq!(std::fs::read(home.join(format!("named{i}"))).unwrap(), b"hello\n");
-        assert_eq!(std::fs::read(home.join(format!("new{i}/deep/motd"))).unwrap(), b"hello\n");
+        assert_eq!(
+            std::fs::read(home.join(format!("new{i}/deep/motd"))).unwrap(),
+            b"hello\n"
+        );
         let lost = do_put(&mut session, &scan(&file, "no/such/dir"), &options).unwrap();
         assert!(lost.message().contains("no/such/dir: "), "{what}: {}", lost.message());
         assert!(lost.is_failed() && !home.join("no").exists(), "{what}");
@@ -292,7 +348,12 @@ fn a_fifo_is_skipped_on_both_sides() {
         rustix::fs::mkfifoat(rustix::fs::CWD, dir.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
     }
     for (i, (what, mut session)) in sessions(&home, &place.path("programs")).into_iter().enumerate() {
-        let report = do_put(&mut session, &scan(&place.path("src"), &format!("c{i}")), &PutOptions::default()).unwrap();
+        let report = do_put(
+            &mut session,
+            &scan(&place.path("src"), &format!("c{i}")),
+            &PutOptions::default(),
+        )
+        .unwrap();
         assert_eq!((report.failed, report.skipped, report.files), (0, 1, 1), "{what}");
         let report = do_get(&mut session, "t", &place.path(format!("got{i}"))).unwrap();
         assert_eq!((report.failed, report.skipped, report.files), (0, 1, 1), "{what}");
@@ -325,7 +386,11 @@ fn links_that_lead_outside_are_not_made_and_their_siblings_arrive() {
         assert_eq!(failed, ["t/by-way", "t/far", "t/out"], "{what}");
         let root = dest.join("web1/t");
         assert!(root.join("self").is_symlink() && root.join("around").exists(), "{what}");
-        assert_eq!(std::fs::metadata(root.join("good")).unwrap().mode() & 0o7777, 0o755, "{what}");
+        assert_eq!(
+            std::fs::metadata(root.join("good")).unwrap().mode() & 0o7777,
+            0o755,
+            "{what}"
+        );
     }
 }
 
@@ -339,15 +404,21 @@ fn a_tree_too_large_is_given_up_before_anything_is_fetched() {
     }
     for (what, mut session) in sessions(&home, &place.path("programs")) {
         let host = HostName::from("web1");
+        let dest = place.path("got");
+        let request = GetRequest {
+            source: b"t",
+            dest: &dest,
+            host: &host,
+        };
         let mut options = GetOptions {
             limits: WalkLimits { depth: 64, entries: 20 },
             ..GetOptions::default()
         };
-        let error = get(&mut session, b"t", &place.path("got"), &host, &options, None, &mut |_| {}, &soon());
+        let error = get(&mut session, request, &options, None, &mut |_| {}, &soon());
         assert!(error.unwrap_err().to_string().contains("more than 20 paths"), "{what}");
         options.limits = WalkLimits::default();
         options.max_bytes = 10;
-        let error = get(&mut session, b"t", &place.path("got"), &host, &options, None, &mut |_| {}, &soon());
+        let error = get(&mut session, request, &options, None, &mut |_| {}, &soon());
         assert!(error.unwrap_err().to_string().contains("10 are allowed"), "{what}");
         assert!(!place.path("got/web1/t/1").exists(), "{what}");
     }
@@ -371,7 +442,9 @@ fn a_host_that_answers_nothing_is_never_a_success() {
 fn a_source_that_is_not_there_is_a_failure() {
     let place = Place::new();
     for (what, mut session) in sessions(&place.path("home"), &place.path("programs")) {
-        let error = do_get(&mut session, "no such thing", &place.path("got")).unwrap_err().to_string();
+        let error = do_get(&mut session, "no such thing", &place.path("got"))
+            .unwrap_err()
+            .to_string();
         assert!(error.to_lowercase().contains("no such file"), "{what}: {error}");
         let error = do_get(&mut session, "/", &place.path("got")).unwrap_err().to_string();
         assert!(error.contains("no last part"), "{what}: {error}");
@@ -385,14 +458,90 @@ fn a_local_file_that_changed_since_the_scan_fails_alone() {
     for file in ["a", "b", "c"] {
         std::fs::write(src.join(file), vec![b'x'; 20_000]).unwrap();
     }
-    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs")).into_iter().enumerate() {
+    for (i, (what, mut session)) in sessions(&place.path("home"), &place.path("programs"))
+        .into_iter()
+        .enumerate()
+    {
         let tree = scan(&src, &format!("copy{i}"));
         std::fs::write(src.join("b"), "shorter").unwrap();
         let report = do_put(&mut session, &tree, &PutOptions::default()).unwrap();
         assert_eq!((report.failed, report.files), (1, 2), "{what}");
-        assert!(report.message().contains("changed while it was read"), "{}", report.message());
+        assert!(
+            report.message().contains("changed while it was read"),
+            "{}",
+            report.message()
+        );
         let names = listing(&place.path("home").join(format!("copy{i}")));
         assert_eq!(names.len(), 2, "{what}: nothing of it is left");
         std::fs::write(src.join("b"), vec![b'x'; 20_000]).unwrap();
+    }
+}
+
+/// The most memory this process ever had, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[ignore = "takes a minute and 3 GiB of disk; run alone: cargo test large_transfers -- --ignored --nocapture"]
+fn large_transfers_are_fast_and_take_little_memory() {
+    let place = Place::new();
+    let src = place.path("src");
+    for i in 0..4000 {
+        let dir = src.join(format!("d{}", i % 40));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(i.to_string()), vec![b'x'; 4096]).unwrap();
+    }
+    let large = place.path("large");
+    let chunk: Vec<u8> = (0..1 << 20)
+        .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let mut file = std::fs::File::create(&large).unwrap();
+    for _ in 0..1024 {
+        std::io::Write::write_all(&mut file, &chunk).unwrap();
+    }
+    for (what, mut session) in sessions(&place.path("home"), &place.path("programs")) {
+        if what == "sftp without commands" {
+            continue;
+        }
+        for (name, source, dest) in [("4000 files", &src, "many"), ("1 GiB", &large, "one")] {
+            let tree = scan(source, dest);
+            let mut time = std::time::Instant::now();
+            let mut lap = |step: &str| {
+                println!(
+                    "{what:8} {name:10} {step:10} {:6.2?} s, peak {} MiB",
+                    time.elapsed(),
+                    peak_memory() / 1024
+                );
+                time = std::time::Instant::now();
+            };
+            assert!(
+                do_put(&mut session, &tree, &PutOptions::default())
+                    .unwrap()
+                    .failures
+                    .is_empty()
+            );
+            lap("put");
+            assert!(
+                !do_put(&mut session, &tree, &PutOptions::default())
+                    .unwrap()
+                    .is_changed()
+            );
+            lap("put again");
+            assert!(
+                do_get(&mut session, dest, &place.path("got"))
+                    .unwrap()
+                    .failures
+                    .is_empty()
+            );
+            lap("get");
+            assert!(!do_get(&mut session, dest, &place.path("got")).unwrap().is_changed());
+            lap("get again");
+        }
+        std::fs::remove_dir_all(place.path("home")).unwrap();
+        std::fs::remove_dir_all(place.path("got")).unwrap();
+        std::fs::create_dir(place.path("home")).unwrap();
     }
 }

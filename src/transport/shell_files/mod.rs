@@ -59,20 +59,22 @@ impl<'s> ShellFiles<'s> {
             elevate: self.elevate.as_ref(),
             environment: &[],
         };
-        let status = self.session.exec(request, deadline, &mut |stream, bytes| match stream {
-            Stream::Stdout => splitter.feed(bytes, &mut |record| {
-                if let Some((index, answer)) = read_answer(record)
-                    && let Some(place) = answers.get_mut(index)
-                    && place.is_none()
-                {
-                    *place = Some(answer);
+        let status = self
+            .session
+            .exec(request, deadline, &mut |stream, bytes| match stream {
+                Stream::Stdout => splitter.feed(bytes, &mut |record| {
+                    if let Some((index, answer)) = read_answer(record)
+                        && let Some(place) = answers.get_mut(index)
+                        && place.is_none()
+                    {
+                        *place = Some(answer);
+                    }
+                }),
+                Stream::Stderr => {
+                    let room = COMPLAINTS.saturating_sub(complaints.len());
+                    complaints.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
                 }
-            }),
-            Stream::Stderr => {
-                let room = COMPLAINTS.saturating_sub(complaints.len());
-                complaints.extend_from_slice(bytes.get(..bytes.len().min(room)).unwrap_or_default());
-            }
-        })?;
+            })?;
         let said = show_path(complaints.split(|b| *b == b'\n').next().unwrap_or_default());
         let reason = if said.is_empty() {
             format!("the host's shell did not do it ({status:?})")
@@ -172,7 +174,9 @@ impl<'s> ShellFiles<'s> {
 
     /// After a time-out or a stop by the user: removes temporary files, as far as the host lets us.
     fn clean_up(&mut self, temporaries: &[Vec<u8>], error: &SessionError) {
-        let SessionError::Stopped { stop, .. } = error else { return };
+        let SessionError::Stopped { stop, .. } = error else {
+            return;
+        };
         let limit = match stop {
             Stop::TimedOut { .. } => Duration::from_secs(2),
             Stop::Cancelled => Duration::from_millis(150),
@@ -201,10 +205,7 @@ impl Files for ShellFiles<'_> {
             return Ok(stat);
         }
         // The root of a tree is followed.
-        let limits = WalkLimits {
-            depth: 0,
-            entries: 10,
-        };
+        let limits = WalkLimits { depth: 0, entries: 10 };
         let walk = manifest::tree(self.session, self.elevate.as_ref(), path, limits, deadline)?;
         let target = walk.entries.into_iter().next().map(|entry| entry.stat);
         Ok(target.filter(|stat| stat.kind != FileKind::Link))
@@ -238,11 +239,7 @@ impl Files for ShellFiles<'_> {
         let mut begun = false;
         // A connection found dead before the second command is lost after the first one: in doubt.
         let doubt = |error, begun: bool| {
-            if begun {
-                in_doubt_when_lost(error)
-            } else {
-                error
-            }
+            if begun { in_doubt_when_lost(error) } else { error }
         };
         if !small.is_empty() {
             self.upload_small(files, &small, &mut results, &mut *progress, deadline)?;
@@ -252,7 +249,9 @@ impl Files for ShellFiles<'_> {
             let (Some(file), Some(result)) = (files.get(place), results.get_mut(place)) else {
                 continue;
             };
-            let answer = self.upload_large(file, &mut *progress, deadline).map_err(|e| doubt(e, begun))?;
+            let answer = self
+                .upload_large(file, &mut *progress, deadline)
+                .map_err(|e| doubt(e, begun))?;
             *result = Some(answer);
             begun = true;
         }
@@ -313,7 +312,10 @@ fn in_doubt_when_lost(error: SessionError) -> SessionError {
 /// No place stays without an answer.
 fn whole(answers: Vec<Option<Result<(), FileError>>>) -> Vec<Result<(), FileError>> {
     let missing = || Err(FileError::failed("the host did not say what became of it"));
-    answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
+    answers
+        .into_iter()
+        .map(|answer| answer.unwrap_or_else(missing))
+        .collect()
 }
 
 /// `NUMBER ok` or `NUMBER failed REASON`.

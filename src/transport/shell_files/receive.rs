@@ -112,7 +112,9 @@ impl<'a, 'b> Receiver<'a, 'b> {
         }
         let limit = self.files.get(self.index).map_or(0, |file| file.limit);
         self.failure = if end > limit {
-            Some(FileError::failed(format!("larger than the {limit} bytes it may have at most")))
+            Some(FileError::failed(format!(
+                "larger than the {limit} bytes it may have at most"
+            )))
         } else {
             self.sink.write(self.index, offset, bytes).err()
         };
@@ -121,7 +123,9 @@ impl<'a, 'b> Receiver<'a, 'b> {
     fn whole(&self, size: u64) -> Result<u64, FileError> {
         let expected = self.files.get(self.index).map_or(0, |file| file.size);
         if size < expected {
-            return Err(FileError::failed(format!("the host sent {size} bytes of a file of {expected} bytes")));
+            return Err(FileError::failed(format!(
+                "the host sent {size} bytes of a file of {expected} bytes"
+            )));
         }
         Ok(size)
     }

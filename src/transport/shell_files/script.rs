@@ -55,7 +55,8 @@ pub(super) fn upload_words(file: &Upload<'_>) -> [Vec<u8>; 5] {
         file.size.to_string().into_bytes(),
         octal(file.mode),
         file.mtime.map_or(b"-".to_vec(), |t| t.to_string().into_bytes()),
-        file.owner.map_or(b"-".to_vec(), |(uid, gid)| format!("{uid}:{gid}").into_bytes()),
+        file.owner
+            .map_or(b"-".to_vec(), |(uid, gid)| format!("{uid}:{gid}").into_bytes()),
         if file.sync { b"sync".to_vec() } else { b"-".to_vec() },
     ]
 }

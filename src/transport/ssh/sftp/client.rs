@@ -126,15 +126,25 @@ impl SftpClient {
         }
         let mut limits = Limits::SAFE;
         if self.extensions.limits {
-            let asked = self.call(kind::EXTENDED, |w| w.string(b"limits@openssh.com"), deadline, |r| {
-                let Response::Extended(body) = r else { return None };
-                let mut reader = Reader(body);
-                let numbers = (|| Ok::<_, super::packet::BadPacket>([reader.u64()?, reader.u64()?, reader.u64()?]))();
-                numbers.ok()
-            })?;
+            let asked = self.call(
+                kind::EXTENDED,
+                |w| w.string(b"limits@openssh.com"),
+                deadline,
+                |r| {
+                    let Response::Extended(body) = r else { return None };
+                    let mut reader = Reader(body);
+                    let numbers =
+                        (|| Ok::<_, super::packet::BadPacket>([reader.u64()?, reader.u64()?, reader.u64()?]))();
+                    numbers.ok()
+                },
+            )?;
             if let Some([packet, read, write]) = asked {
                 // 0 says nothing. The packet has a header and the handle beside the data.
-                let most = if packet == 0 { u64::MAX } else { packet.saturating_sub(1024) };
+                let most = if packet == 0 {
+                    u64::MAX
+                } else {
+                    packet.saturating_sub(1024)
+                };
                 let pick = |said: u64| {
                     let said = if said == 0 { Limits::SAFE.read as u64 } else { said };
                     let said = usize::try_from(said.min(most)).unwrap_or(usize::MAX);
@@ -151,7 +161,11 @@ impl SftpClient {
     }
 
     /// Queues a request and gives its id.
-    pub(super) fn request(&mut self, kind: u8, fill: impl for<'w, 'x> FnOnce(&'w mut Writer<'x>) -> &'w mut Writer<'x>) -> u32 {
+    pub(super) fn request(
+        &mut self,
+        kind: u8,
+        fill: impl for<'w, 'x> FnOnce(&'w mut Writer<'x>) -> &'w mut Writer<'x>,
+    ) -> u32 {
         // An id comes round after 4 billion requests; one still in use is stepped over.
         while self.waiting.contains(&self.next_id) || self.abandoned.contains(&self.next_id) {
             self.next_id = self.next_id.wrapping_add(1);
@@ -167,7 +181,11 @@ impl SftpClient {
     }
 
     /// Queues a request whose answer does not matter.
-    pub(super) fn request_and_forget(&mut self, kind: u8, fill: impl for<'w, 'x> FnOnce(&'w mut Writer<'x>) -> &'w mut Writer<'x>) {
+    pub(super) fn request_and_forget(
+        &mut self,
+        kind: u8,
+        fill: impl for<'w, 'x> FnOnce(&'w mut Writer<'x>) -> &'w mut Writer<'x>,
+    ) {
         let id = self.request(kind, fill);
         self.waiting.remove(&id);
         self.abandoned.insert(id);
@@ -206,7 +224,9 @@ impl SftpClient {
         if self.ended {
             return Err(self.break_with("the SFTP server ended in the middle of its work".to_owned()));
         }
-        deadline.remaining().map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
+        deadline
+            .remaining()
+            .map_err(|stop| SessionError::Stopped { stop, survivor: None })?;
         if self.taken > 0 {
             self.input.drain(..self.taken);
             self.taken = 0;
@@ -363,12 +383,16 @@ impl SftpClient {
             return Ok(None);
         };
         let size = usize::try_from(length).unwrap_or(usize::MAX);
-        if size > MAX_PACKET || size < 5 {
+        if !(5..=MAX_PACKET).contains(&size) {
             let start = arrived.get(..arrived.len().min(60)).unwrap_or_default();
-            let text = start.get(..4).is_some_and(|b| b.iter().all(|b| (b' '..=b'~').contains(b) || *b == b'\n'));
+            let text = start
+                .get(..4)
+                .is_some_and(|b| b.iter().all(|b| matches!(b, b' '..=b'~' | b'\n')));
             let reason = if text {
                 let start = crate::transport::files::show_path(start);
-                format!("the host sent text (`{start}`) where SFTP is expected: does a shell start-up file print something?")
+                format!(
+                    "the host sent text (`{start}`) where SFTP is expected: does a shell start-up file print something?"
+                )
             } else {
                 format!("the SFTP server sent a packet of {size} bytes, from 5 to {MAX_PACKET} are allowed")
             };

@@ -164,7 +164,9 @@ impl Downloader<'_, '_> {
     fn read(&mut self, client: &mut SftpClient, index: usize, offset: u64, length: u64) {
         let Some(slot) = self.slots.get_mut(&index) else { return };
         let id = client.request(kind::READ, |w| {
-            w.string(&slot.handle).u64(offset).u32(u32::try_from(length).unwrap_or(u32::MAX))
+            w.string(&slot.handle)
+                .u64(offset)
+                .u32(u32::try_from(length).unwrap_or(u32::MAX))
         });
         slot.unanswered += 1;
         self.asked.insert(id, (index, Asked::Read { offset, length }));
@@ -174,7 +176,9 @@ impl Downloader<'_, '_> {
 
     /// Takes one answer. True: the file was opened, ask what it is. The error is a broken protocol.
     fn answer(&mut self, index: usize, asked: &Asked, response: &Response<'_>) -> Result<bool, &'static str> {
-        let Some(file) = self.files.get(index) else { return Ok(false) };
+        let Some(file) = self.files.get(index) else {
+            return Ok(false);
+        };
         if matches!(asked, Asked::Open) {
             self.opening = self.opening.saturating_sub(1);
             let Response::Handle(handle) = response else {
@@ -200,16 +204,22 @@ impl Downloader<'_, '_> {
             self.feeding.push_back(index);
             return Ok(true);
         }
-        let Some(slot) = self.slots.get_mut(&index) else { return Ok(false) };
+        let Some(slot) = self.slots.get_mut(&index) else {
+            return Ok(false);
+        };
         slot.unanswered = slot.unanswered.saturating_sub(1);
         match asked {
             Asked::Open | Asked::Close => {}
             Asked::Look => match expect_attributes("look at the open file", response) {
                 Ok(Some(attributes)) => {
-                    let is_file = attributes.mode.and_then(FileKind::of_mode).is_none_or(|k| k == FileKind::File);
+                    let is_file = attributes
+                        .mode
+                        .and_then(FileKind::of_mode)
+                        .is_none_or(|k| k == FileKind::File);
                     let size = attributes.size.unwrap_or(slot.expected);
                     if !is_file {
-                        slot.failure.get_or_insert(FileError::failed("it is not a file any more"));
+                        slot.failure
+                            .get_or_insert(FileError::failed("it is not a file any more"));
                     } else if size > 0 {
                         slot.sequential = false;
                         slot.expected = size;
@@ -233,7 +243,8 @@ impl Downloader<'_, '_> {
                             return Err("more bytes than were asked for");
                         }
                         if got == 0 {
-                            slot.failure.get_or_insert(FileError::failed("read: the server sent nothing and no end"));
+                            slot.failure
+                                .get_or_insert(FileError::failed("read: the server sent nothing and no end"));
                             return Ok(false);
                         }
                         slot.received = slot.received.saturating_add(got);
@@ -244,7 +255,8 @@ impl Downloader<'_, '_> {
                             } else if slot.sequential {
                                 slot.offset = offset.saturating_add(got);
                             } else if got < *length {
-                                self.again.push_back((index, offset.saturating_add(got), length.saturating_sub(got)));
+                                self.again
+                                    .push_back((index, offset.saturating_add(got), length.saturating_sub(got)));
                             }
                         }
                     }

@@ -20,9 +20,12 @@ pub(super) fn stat(
     path: &[u8],
     deadline: &Deadline,
 ) -> Result<Option<RemoteStat>, SessionError> {
-    let answer = client.call(kind::STAT, |w| w.string(path), deadline, |response| {
-        remote_stat(expect_attributes("stat", &response)?)
-    })?;
+    let answer = client.call(
+        kind::STAT,
+        |w| w.string(path),
+        deadline,
+        |response| remote_stat(expect_attributes("stat", &response)?),
+    )?;
     answer.map_err(|e| e.at(path))
 }
 
@@ -142,8 +145,11 @@ pub(super) fn rename(client: &mut SftpClient, from: &[u8], to: &[u8]) -> u32 {
 
 /// The protocol's times are 32 bits without sign.
 pub(super) fn protocol_times(mtime: i64) -> Result<(u32, u32), FileError> {
-    let mtime = u32::try_from(mtime)
-        .map_err(|_| FileError::local(format!("the time of change {mtime} is outside 1970 to 2106: SFTP cannot say it")))?;
+    let mtime = u32::try_from(mtime).map_err(|_| {
+        FileError::local(format!(
+            "the time of change {mtime} is outside 1970 to 2106: SFTP cannot say it"
+        ))
+    })?;
     Ok((mtime, mtime))
 }
 

@@ -1,5 +1,11 @@
 //! The client against servers that lie, stall and break, and against a real one.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::naive_bytecount,
+    reason = "numbers of tests are small"
+)]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -128,7 +134,10 @@ fn new_file(content: &[u8]) -> Upload<'_> {
 #[test]
 fn text_in_place_of_sftp_is_shown_with_its_likely_cause() {
     let error = start_error(b"Welcome to web1!\n");
-    assert!(error.contains("Welcome to web1!") && error.contains("start-up file"), "{error}");
+    assert!(
+        error.contains("Welcome to web1!") && error.contains("start-up file"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -152,7 +161,11 @@ fn answers_in_any_order_find_their_questions() {
         let mut held = held.lock().unwrap();
         held.push(attributes(id, 0o100_644, size));
         // The last question is answered first.
-        if held.len() == 100 { held.drain(..).rev().flatten().collect() } else { Vec::new() }
+        if held.len() == 100 {
+            held.drain(..).rev().flatten().collect()
+        } else {
+            Vec::new()
+        }
     });
     let paths: Vec<String> = (0..100).map(|i| i.to_string()).collect();
     let paths: Vec<&[u8]> = paths.iter().map(String::as_bytes).collect();
@@ -188,8 +201,8 @@ fn a_file_that_ends_before_its_size_is_a_failure() {
             reader.string().unwrap();
             match reader.u64().unwrap() {
                 0 => packet(kind::DATA, id, |w| {
-            w.string(&[b'x'; 10]);
-        }),
+                    w.string(&[b'x'; 10]);
+                }),
                 _ => status(id, status::EOF, ""),
             }
         }
@@ -211,8 +224,8 @@ fn short_answers_are_asked_for_again_until_the_file_is_whole() {
             let count = (1000 - offset).min(7).min(u64::from(reader.u32().unwrap()));
             let bytes: Vec<u8> = (offset..offset + count).map(|n| n as u8).collect();
             packet(kind::DATA, id, |w| {
-            w.string(&bytes);
-        })
+                w.string(&bytes);
+            })
         }
         _ => status(id, status::OK, ""),
     });
@@ -234,8 +247,8 @@ fn more_bytes_than_asked_for_and_nothing_at_all_are_errors() {
             kind::OPEN => handle(id),
             kind::FSTAT => attributes(id, 0o100_644, size),
             kind::READ => packet(kind::DATA, id, |w| {
-            w.string(&vec![0; count]);
-        }),
+                w.string(&vec![0; count]);
+            }),
             _ => status(id, status::OK, ""),
         });
         assert!(!matches!(download(&mut client, size), Ok(Ok(_))), "{count} of {size}");
@@ -255,8 +268,8 @@ fn a_file_without_size_is_read_to_its_end_but_not_for_ever() {
                 match left.min(20_000) {
                     0 => status(id, status::EOF, ""),
                     count => packet(kind::DATA, id, |w| {
-            w.string(&vec![b'x'; count as usize]);
-        }),
+                        w.string(&vec![b'x'; count as usize]);
+                    }),
                 }
             }
             _ => status(id, status::OK, ""),
@@ -278,8 +291,8 @@ fn walk(
             paths.push(Reader(rest).string().unwrap().to_vec());
             read.push(false);
             packet(kind::HANDLE, id, |w| {
-            w.string(&[(paths.len() - 1) as u8]);
-        })
+                w.string(&[(paths.len() - 1) as u8]);
+            })
         }
         kind::READDIR => {
             let handle = usize::from(Reader(rest).string().unwrap()[0]);
@@ -368,11 +381,24 @@ fn a_full_disk_removes_the_temporary_file_and_says_so() {
     let (result, requests) = upload(|kind, id, rest| match kind {
         kind::WRITE => Some(status(id, status::FAILURE, "Failure")),
         kind::EXTENDED if !is_posix_rename(kind, rest) => Some(packet(kind::EXTENDED_REPLY, id, |w| {
-            w.u64(4096).u64(4096).u64(1000).u64(0).u64(0).u64(9).u64(9).u64(9).u64(0).u64(0).u64(255);
+            w.u64(4096)
+                .u64(4096)
+                .u64(1000)
+                .u64(0)
+                .u64(0)
+                .u64(9)
+                .u64(9)
+                .u64(9)
+                .u64(0)
+                .u64(0)
+                .u64(255);
         })),
         _ => None,
     });
-    assert_eq!(result.unwrap().unwrap_err().reason, "write: failure; 0 bytes are free on its file system");
+    assert_eq!(
+        result.unwrap().unwrap_err().reason,
+        "write: failure; 0 bytes are free on its file system"
+    );
     assert!(requests.contains(&kind::REMOVE), "{requests:?}");
     // The only extended request is the question about the disk.
     assert_eq!(requests.iter().filter(|kind| **kind == kind::EXTENDED).count(), 1);
@@ -434,7 +460,9 @@ fn a_server_that_stops_answering_is_stopped_in_time_and_cleaned_up() {
     let deadline = Deadline::none(CancelToken::new()).within("task timeout", Duration::from_millis(100));
     let begin = Instant::now();
     let content = vec![b'x'; 100_000];
-    let error = client.upload(&[new_file(&content)], &mut |_| {}, &deadline).unwrap_err();
+    let error = client
+        .upload(&[new_file(&content)], &mut |_| {}, &deadline)
+        .unwrap_err();
     assert!(matches!(error, SessionError::Stopped { .. }), "{error:?}");
     assert!(begin.elapsed() < Duration::from_secs(4));
     assert!(seen.lock().unwrap().contains(&kind::REMOVE));
@@ -477,13 +505,27 @@ fn a_real_server_offers_what_openssh_has_and_keeps_names_as_bytes() {
     let Some(mut client) = real(dir.path()) else { return };
     assert!(client.extensions().posix_rename && client.extensions().fsync);
     let name = b"new\nline \xff";
-    client.apply_one(FileOp::MakeDir { path: name.to_vec(), mode: 0o750 }, &soon()).unwrap();
+    client
+        .apply_one(
+            FileOp::MakeDir {
+                path: name.to_vec(),
+                mode: 0o750,
+            },
+            &soon(),
+        )
+        .unwrap();
     let stat = client.lstat(name, &soon()).unwrap().unwrap();
     assert_eq!((stat.kind, stat.mode), (FileKind::Directory, 0o750));
     assert_eq!(client.lstat(b"missing", &soon()).unwrap(), None);
     let list = client.list(b".", 10, &soon()).unwrap();
     assert_eq!(list.into_iter().map(|(name, _)| name).collect::<Vec<_>>(), [name]);
-    let again = client.apply_one(FileOp::MakeDir { path: name.to_vec(), mode: 0o750 }, &soon());
+    let again = client.apply_one(
+        FileOp::MakeDir {
+            path: name.to_vec(),
+            mode: 0o750,
+        },
+        &soon(),
+    );
     assert!(again.is_err());
 }
 
@@ -497,7 +539,11 @@ fn a_real_server_without_a_replacing_rename_keeps_the_old_file() {
         target: b"old",
         ..new_file(b"new")
     };
-    let error = client.upload(&[file], &mut |_| {}, &soon()).unwrap().remove(0).unwrap_err();
+    let error = client
+        .upload(&[file], &mut |_| {}, &soon())
+        .unwrap()
+        .remove(0)
+        .unwrap_err();
     assert!(error.reason.starts_with("rename the temporary file to it: "), "{error}");
     assert_eq!(std::fs::read(dir.path().join("old")).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
@@ -507,7 +553,10 @@ fn a_real_server_without_a_replacing_rename_keeps_the_old_file() {
 fn many_small_files_and_a_large_one_go_both_ways() {
     let dir = tempfile::tempdir().unwrap();
     let Some(mut client) = real(dir.path()) else { return };
-    let contents: Vec<Vec<u8>> = (0..1000_usize).map(|i| vec![i as u8; i]).chain([vec![7; 20_000_000]]).collect();
+    let contents: Vec<Vec<u8>> = (0..1000_usize)
+        .map(|i| vec![i as u8; i])
+        .chain([vec![7; 20_000_000]])
+        .collect();
     let names: Vec<Vec<u8>> = (0..contents.len()).map(|i| i.to_string().into_bytes()).collect();
     let files: Vec<_> = contents
         .iter()
@@ -539,7 +588,10 @@ fn many_small_files_and_a_large_one_go_both_ways() {
         assert!(content.is_empty() || kept.0[i] == *content);
     }
     assert_eq!(client.lstat(b"5", &soon()).unwrap().unwrap().mtime, 1_000_000_000);
-    assert_eq!(client.read(b"1000", 30_000_000, &soon()).unwrap().map(|c| c.len()), Some(20_000_000));
+    assert_eq!(
+        client.read(b"1000", 30_000_000, &soon()).unwrap().map(|c| c.len()),
+        Some(20_000_000)
+    );
     assert!(client.read(b"1000", 1000, &soon()).is_err());
     assert_eq!(client.read(b"nothing", 1000, &soon()).unwrap(), None);
 }
@@ -552,6 +604,10 @@ fn a_missing_directory_and_one_that_may_not_be_written_are_told_apart() {
         target: b"no/such",
         ..new_file(b"x")
     };
-    let error = client.upload(&[file], &mut |_| {}, &soon()).unwrap().remove(0).unwrap_err();
+    let error = client
+        .upload(&[file], &mut |_| {}, &soon())
+        .unwrap()
+        .remove(0)
+        .unwrap_err();
     assert_eq!(error.kind, FileErrorKind::Missing);
 }

@@ -111,9 +111,17 @@ pub(super) fn upload(
     };
     if let Err(error) = uploader.run(client, deadline) {
         uploader.clean_up(client, &error);
-        let path = uploader.slots.keys().min().and_then(|i| files.get(*i)).map(|f| f.target);
+        let path = uploader
+            .slots
+            .keys()
+            .min()
+            .and_then(|i| files.get(*i))
+            .map(|f| f.target);
         let place = path.map_or("while files were uploaded".to_owned(), |path| {
-            format!("while {} was uploaded (it is as before, or new and complete)", quoted(path))
+            format!(
+                "while {} was uploaded (it is as before, or new and complete)",
+                quoted(path)
+            )
         });
         return Err(in_doubt_when_lost(error, &place));
     }
@@ -128,7 +136,9 @@ pub(super) fn upload(
             };
             // "Failure" is all that many servers say about a full disk.
             let vague = error.kind == FileErrorKind::Failed && error.reason.ends_with(": failure");
-            let why = vague.then(|| client.explain_failure(parent(file.target), deadline)).flatten();
+            let why = vague
+                .then(|| client.explain_failure(parent(file.target), deadline))
+                .flatten();
             Err(match why {
                 Some(why) => FileError::failed(format!("{}; {why}", error.reason)),
                 None => error,
@@ -232,7 +242,9 @@ impl Uploader<'_, '_> {
         let (Some(file), Some(slot)) = (self.files.get(index), self.slots.get_mut(&index)) else {
             return Ok(true);
         };
-        let Some(handle) = slot.handle.clone() else { return Ok(true) };
+        let Some(handle) = slot.handle.clone() else {
+            return Ok(true);
+        };
         if slot.failure.is_some() {
             return Ok(true);
         }
@@ -242,7 +254,9 @@ impl Uploader<'_, '_> {
         let piece: &[u8] = match file.content {
             Content::Bytes(bytes) => {
                 let from = usize::try_from(slot.offset).unwrap_or(usize::MAX);
-                bytes.get(from..from.saturating_add(want)).ok_or_else(|| FileError::local("fewer bytes than announced"))?
+                bytes
+                    .get(from..from.saturating_add(want))
+                    .ok_or_else(|| FileError::local("fewer bytes than announced"))?
             }
             Content::Path(path) => {
                 let local = match &mut self.local {
@@ -251,7 +265,9 @@ impl Uploader<'_, '_> {
                 };
                 buffer.resize(want, 0);
                 local.read_exact(&mut buffer).map_err(|e| match e.kind() {
-                    std::io::ErrorKind::UnexpectedEof => FileError::local("the local file became shorter while it was read"),
+                    std::io::ErrorKind::UnexpectedEof => {
+                        FileError::local("the local file became shorter while it was read")
+                    }
                     _ => FileError::local(format!("cannot read the local file: {e}")),
                 })?;
                 if left == want as u64 && local.read(&mut [0]).is_ok_and(|more| more > 0) {
@@ -307,7 +323,9 @@ impl Uploader<'_, '_> {
     /// Reads one answer. The error is the first failure of the file.
     fn answer(&mut self, index: usize, asked: &Asked, response: &Response<'_>) -> Result<(), FileError> {
         let size = self.files.get(index).map_or(0, |file| file.size);
-        let Some(slot) = self.slots.get_mut(&index) else { return Ok(()) };
+        let Some(slot) = self.slots.get_mut(&index) else {
+            return Ok(());
+        };
         slot.unanswered = slot.unanswered.saturating_sub(1);
         match asked {
             Asked::Open => match response {
@@ -328,8 +346,6 @@ impl Uploader<'_, '_> {
                 (self.progress)(*bytes as u64);
                 Ok(())
             }
-            // Only root may give files away; anybody else keeps them.
-            Asked::Owner => Ok(()),
             Asked::Mode => expect_status("set mode", response),
             Asked::Sync => match expect_status("write to disk", response) {
                 Err(error) if error.kind == FileErrorKind::Unsupported => Ok(()),
@@ -351,8 +367,9 @@ impl Uploader<'_, '_> {
                 }
             }
             Asked::Rename => expect_status("rename the temporary file to it", response),
-            // The file may never have been made; the first failure is the one to tell.
-            Asked::Remove => Ok(()),
+            // Only root may give files away, anybody else keeps them; and a file that was to be removed may never
+            // have been made: the first failure is the one to tell.
+            Asked::Owner | Asked::Remove => Ok(()),
         }
     }
 
@@ -379,7 +396,10 @@ impl Uploader<'_, '_> {
             (Stage::Writing, false) if !slot.all_sent => return,
             (Stage::Writing | Stage::Checking, false) if slot.wrong_size => {
                 slot.stage = Stage::Checking;
-                (client.request(kind::STAT, |w| w.string(&slot.temporary)), Asked::LookAgain)
+                (
+                    client.request(kind::STAT, |w| w.string(&slot.temporary)),
+                    Asked::LookAgain,
+                )
             }
             (Stage::Writing | Stage::Checking, false) => {
                 let Some(file) = self.files.get(index) else { return };
@@ -393,7 +413,10 @@ impl Uploader<'_, '_> {
             }
             (Stage::Writing | Stage::Checking | Stage::Renaming | Stage::Closing, true) => {
                 slot.stage = Stage::Removing;
-                (client.request(kind::REMOVE, |w| w.string(&slot.temporary)), Asked::Remove)
+                (
+                    client.request(kind::REMOVE, |w| w.string(&slot.temporary)),
+                    Asked::Remove,
+                )
             }
             (Stage::Renaming | Stage::Closing | Stage::Removing, _) => {
                 let failure = slot.failure.take();
@@ -415,7 +438,9 @@ impl Uploader<'_, '_> {
     /// After a time-out or a stop by the user: removes the temporary files, as far as the host lets us.
     fn clean_up(&mut self, client: &mut SftpClient, error: &SessionError) {
         client.abandon_all();
-        let SessionError::Stopped { stop, .. } = error else { return };
+        let SessionError::Stopped { stop, .. } = error else {
+            return;
+        };
         let limit = match stop {
             Stop::TimedOut { .. } => CLEAN_UP,
             Stop::Cancelled => CLEAN_UP_CANCELLED,
