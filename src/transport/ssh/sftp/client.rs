@@ -92,6 +92,10 @@ impl SftpClient {
             if let Some(packet) = client.next_packet()? {
                 break packet;
             }
+            if client.ended {
+                let reason = "the SFTP server ended before it greeted: does the host offer SFTP?";
+                return Err(client.break_with(reason.to_owned()));
+            }
             client.pump(deadline)?;
         };
         let greeting = read_greeting(client.input.get(packet.clone()).unwrap_or_default());
