@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use crate::engine::transfer::{self, GetOptions, LocalTree, PutOptions, TransferReport};
+use crate::engine::transfer::{self, GetOptions, GetRequest, LocalTree, PutOptions, TransferReport};
 use crate::modules::answer::Answer;
 use crate::modules::local::Incoming;
 use crate::modules::look::Seen;
@@ -100,22 +100,9 @@ fn move_tree(order: &Transfer, up: bool, dry_run: bool, host: &mut Reader<'_>) -
         transfer::put(session, &tree, &options, host.elevate, &mut silent, host.deadline)?
     } else {
         let source = order.sources.first().map(String::as_bytes).unwrap_or_default();
-        let options = GetOptions {
-            preserve_times: order.times,
-            dry_run,
-            ..GetOptions::default()
-        };
-        let dest = Path::new(&order.dest);
-        transfer::get(
-            session,
-            source,
-            dest,
-            &order.host,
-            &options,
-            host.elevate,
-            &mut silent,
-            host.deadline,
-        )?
+        let options = GetOptions { preserve_times: order.times, dry_run, ..GetOptions::default() };
+        let request = GetRequest { source, dest: Path::new(&order.dest), host: &order.host };
+        transfer::get(session, request, &options, host.elevate, &mut silent, host.deadline)?
     };
     Ok(Taken {
         started: Some(started),

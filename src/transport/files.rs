@@ -429,7 +429,8 @@ pub fn show_path(path: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
+            out.push_str("\\x");
+            out.push_str(&crate::transport::manifest::hex(&[*byte]));
         }
     }
     out

@@ -58,7 +58,11 @@ fn digest<D: Digest>(mut digest: D, reader: &mut dyn std::io::Read) -> std::io::
 
 /// Bytes as hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 /// Checksums of remote files.
@@ -297,7 +301,7 @@ impl Tree {
                 self.fail(relative, why);
                 return None;
             }
-            let depth = relative.iter().filter(|b| **b == b'/').count() + 1;
+            let depth = relative.split(|b| *b == b'/').count();
             if stat.kind == FileKind::Directory && depth >= self.limits.depth && self.limits.depth > 1 {
                 let why = format!("deeper than {} directories: not looked into", self.limits.depth);
                 self.fail(relative, &why);

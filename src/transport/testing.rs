@@ -83,7 +83,7 @@ impl Duplex for Pipes {
                     Err(e) => return Err(SessionError::Lost { reason: e.to_string() }),
                 }
             }
-            let mut buffer = [0; 65536];
+            let mut buffer = [0; 16_384];
             match rustix::io::read(&self.from, &mut buffer) {
                 Ok(0) => pumped.eof = true,
                 Ok(n) => {
@@ -239,26 +239,48 @@ impl Session for LocalSession {
             process.env("PATH", path);
         }
         let mut process = process.spawn().unwrap();
-        let collect = |mut from: Box<dyn Read + Send>| {
-            std::thread::spawn(move || {
-                let mut bytes = Vec::new();
-                from.read_to_end(&mut bytes).unwrap();
-                bytes
-            })
-        };
-        let stdout = collect(Box::new(process.stdout.take().unwrap()));
-        let stderr = collect(Box::new(process.stderr.take().unwrap()));
+        let mut stderr = process.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            stderr.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        // In odd pieces, as a network would; few, so that memory is bounded as it is there.
+        let (send, receive) = std::sync::mpsc::sync_channel(64);
+        let mut stdout = process.stdout.take().unwrap();
+        let stdout = std::thread::spawn(move || {
+            let mut buffer = [0; 10_007];
+            loop {
+                match stdout.read(&mut buffer).unwrap() {
+                    0 => return,
+                    n => send.send(buffer[..n].to_vec()).unwrap(),
+                }
+            }
+        });
         let mut stdin = process.stdin.take().unwrap();
-        let _ = match &mut request.stdin {
-            Stdin::Empty => Ok(0),
-            Stdin::Bytes(bytes) => stdin.write_all(bytes).map(|()| 0),
-            Stdin::Reader(reader) => std::io::copy(reader, &mut stdin),
-        };
-        drop(stdin);
-        // In odd pieces, as a network would.
-        for piece in stdout.join().unwrap().chunks(1009) {
-            on_output(Stream::Stdout, piece);
+        match &mut request.stdin {
+            Stdin::Empty => {}
+            Stdin::Bytes(bytes) => {
+                let bytes = bytes.to_vec();
+                std::thread::spawn(move || stdin.write_all(&bytes));
+            }
+            Stdin::Reader(reader) => {
+                let mut buffer = [0; 16_384];
+                while let Ok(n @ 1..) = reader.read(&mut buffer) {
+                    if stdin.write_all(&buffer[..n]).is_err() {
+                        break;
+                    }
+                    for piece in receive.try_iter() {
+                        on_output(Stream::Stdout, &piece);
+                    }
+                }
+                drop(stdin);
+            }
         }
+        for piece in receive {
+            on_output(Stream::Stdout, &piece);
+        }
+        stdout.join().unwrap();
         on_output(Stream::Stderr, &stderr.join().unwrap());
         let status = process.wait().unwrap();
         Ok(ExitStatus::Code(status.code().unwrap_or(-1)))
@@ -269,8 +291,10 @@ impl Session for LocalSession {
         elevate: Option<&Become>,
         _deadline: &Deadline,
     ) -> Result<Box<dyn Files + 's>, SessionError> {
-        if elevate.is_none() && self.sftp.is_some() {
-            return Ok(Box::new(self.sftp.as_mut().unwrap()));
+        if elevate.is_none()
+            && let Some(client) = self.sftp.take()
+        {
+            return Ok(Box::new(self.sftp.insert(client)));
         }
         Ok(Box::new(ShellFiles::new(self, elevate)))
     }

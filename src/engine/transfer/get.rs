@@ -50,19 +50,28 @@ impl Default for GetOptions {
     }
 }
 
+/// What to get, and where to.
+#[derive(Clone, Copy, Debug)]
+pub struct GetRequest<'a> {
+    /// The remote path; `~/` is the home directory.
+    pub source: &'a [u8],
+    /// The local directory for all hosts; made when missing.
+    pub dest: &'a Path,
+    /// The host's directory in it.
+    pub host: &'a HostName,
+}
+
 /// Fetches `source` to `dest/<host>/<last part of source>`. Entries that fail are in the report; an error ends the
 /// whole work.
 pub fn get(
     session: &mut dyn Session,
-    source: &[u8],
-    dest: &Path,
-    host: &HostName,
+    request: GetRequest<'_>,
     options: &GetOptions,
     elevate: Option<&Become>,
     progress: Progress<'_>,
     deadline: &Deadline,
 ) -> Result<TransferReport, SessionError> {
-    let source = remote_path(source);
+    let source = remote_path(request.source);
     let name = source.rsplit(|b| *b == b'/').next().unwrap_or_default().to_vec();
     if bad_name(&name).is_some() {
         let reason = "it has no last part to name the copy by: name a file or directory";
@@ -77,7 +86,7 @@ pub fn get(
         name: &name,
         options,
         entries: walk.entries,
-        inside: Beneath::open(dest, host.as_str().as_bytes()).map_err(local)?,
+        inside: Beneath::open(request.dest, request.host.as_str().as_bytes()).map_err(local)?,
         report: TransferReport::default(),
         blocked: HashSet::new(),
         directories: HashSet::new(),
@@ -143,8 +152,8 @@ impl Get<'_, '_> {
                 FileKind::File => files.push(entry),
                 FileKind::Link => links.push((path, entry)),
                 FileKind::Special => {
-                    self.report
-                        .warn(format!("`{}` is {}: not copied", show_path(&path), entry.stat.kind))
+                    let warning = format!("`{}` is {}: not copied", show_path(&path), entry.stat.kind);
+                    self.report.warn(warning);
                 }
             }
             deadline

@@ -13,7 +13,7 @@ mod put;
 #[cfg(test)]
 mod tests;
 
-pub use get::{GetOptions, get};
+pub use get::{GetOptions, GetRequest, get};
 pub use local_tree::{LocalEntry, LocalKind, LocalTree};
 pub use put::{Durability, PutOptions, put};
 
@@ -111,7 +111,8 @@ impl TransferReport {
             format!("{} unchanged", count(self.unchanged, "path"))
         };
         if let Some(first) = self.warnings.first() {
-            message.push_str(&format!("; {} skipped: {first}", self.skipped));
+            let skipped = format!("; {} skipped: {first}", self.skipped);
+            message.push_str(&skipped);
         }
         message
     }

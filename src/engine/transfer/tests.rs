@@ -1,5 +1,11 @@
 //! Whole transfers over a real sftp-server and over real shells.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::naive_bytecount,
+    reason = "numbers of tests are small"
+)]
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -154,16 +160,12 @@ fn do_put(session: &mut LocalSession, tree: &LocalTree, options: &PutOptions) ->
 fn do_get(session: &mut dyn Session, source: &str, dest: &Path) -> Result<TransferReport, SessionError> {
     let host = HostName::from("web1");
     let options = GetOptions::default();
-    get(
-        session,
-        source.as_bytes(),
+    let request = GetRequest {
+        source: source.as_bytes(),
         dest,
-        &host,
-        &options,
-        None,
-        &mut |_| {},
-        &soon(),
-    )
+        host: &host,
+    };
+    get(session, request, &options, None, &mut |_| {}, &soon())
 }
 
 fn scan(source: &Path, dest: &str) -> Arc<LocalTree> {
@@ -402,33 +404,21 @@ fn a_tree_too_large_is_given_up_before_anything_is_fetched() {
     }
     for (what, mut session) in sessions(&home, &place.path("programs")) {
         let host = HostName::from("web1");
+        let dest = place.path("got");
+        let request = GetRequest {
+            source: b"t",
+            dest: &dest,
+            host: &host,
+        };
         let mut options = GetOptions {
             limits: WalkLimits { depth: 64, entries: 20 },
             ..GetOptions::default()
         };
-        let error = get(
-            &mut session,
-            b"t",
-            &place.path("got"),
-            &host,
-            &options,
-            None,
-            &mut |_| {},
-            &soon(),
-        );
+        let error = get(&mut session, request, &options, None, &mut |_| {}, &soon());
         assert!(error.unwrap_err().to_string().contains("more than 20 paths"), "{what}");
         options.limits = WalkLimits::default();
         options.max_bytes = 10;
-        let error = get(
-            &mut session,
-            b"t",
-            &place.path("got"),
-            &host,
-            &options,
-            None,
-            &mut |_| {},
-            &soon(),
-        );
+        let error = get(&mut session, request, &options, None, &mut |_| {}, &soon());
         assert!(error.unwrap_err().to_string().contains("10 are allowed"), "{what}");
         assert!(!place.path("got/web1/t/1").exists(), "{what}");
     }
@@ -484,5 +474,74 @@ fn a_local_file_that_changed_since_the_scan_fails_alone() {
         let names = listing(&place.path("home").join(format!("copy{i}")));
         assert_eq!(names.len(), 2, "{what}: nothing of it is left");
         std::fs::write(src.join("b"), vec![b'x'; 20_000]).unwrap();
+    }
+}
+
+/// The most memory this process ever had, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+#[ignore = "takes a minute and 3 GiB of disk; run alone: cargo test large_transfers -- --ignored --nocapture"]
+fn large_transfers_are_fast_and_take_little_memory() {
+    let place = Place::new();
+    let src = place.path("src");
+    for i in 0..4000 {
+        let dir = src.join(format!("d{}", i % 40));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(i.to_string()), vec![b'x'; 4096]).unwrap();
+    }
+    let large = place.path("large");
+    let chunk: Vec<u8> = (0..1 << 20)
+        .map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    let mut file = std::fs::File::create(&large).unwrap();
+    for _ in 0..1024 {
+        std::io::Write::write_all(&mut file, &chunk).unwrap();
+    }
+    for (what, mut session) in sessions(&place.path("home"), &place.path("programs")) {
+        if what == "sftp without commands" {
+            continue;
+        }
+        for (name, source, dest) in [("4000 files", &src, "many"), ("1 GiB", &large, "one")] {
+            let tree = scan(source, dest);
+            let mut time = std::time::Instant::now();
+            let mut lap = |step: &str| {
+                println!(
+                    "{what:8} {name:10} {step:10} {:6.2?} s, peak {} MiB",
+                    time.elapsed(),
+                    peak_memory() / 1024
+                );
+                time = std::time::Instant::now();
+            };
+            assert!(
+                do_put(&mut session, &tree, &PutOptions::default())
+                    .unwrap()
+                    .failures
+                    .is_empty()
+            );
+            lap("put");
+            assert!(
+                !do_put(&mut session, &tree, &PutOptions::default())
+                    .unwrap()
+                    .is_changed()
+            );
+            lap("put again");
+            assert!(
+                do_get(&mut session, dest, &place.path("got"))
+                    .unwrap()
+                    .failures
+                    .is_empty()
+            );
+            lap("get");
+            assert!(!do_get(&mut session, dest, &place.path("got")).unwrap().is_changed());
+            lap("get again");
+        }
+        std::fs::remove_dir_all(place.path("home")).unwrap();
+        std::fs::remove_dir_all(place.path("got")).unwrap();
+        std::fs::create_dir(place.path("home")).unwrap();
     }
 }

@@ -84,16 +84,17 @@ check() {
         echo "$((have)) of $1 bytes arrived"
         return 1
     fi
-    # Only root may give files away; anybody else keeps them.
-    [ "$4" = - ] || chown "$4" "$temporary" 2>/dev/null || :
-    chmod "$2" "$temporary" || return 1
-    [ "$3" = - ] || stamp "$3" "$temporary" || return 1
+    # Before the mode, which may forbid to open it.
     if [ "$5" != - ]; then
         synced=$(dd if=/dev/null of="$temporary" conv=notrunc,fsync 2>&1) || {
             echo "$synced"
             return 1
         }
     fi
+    # Only root may give files away; anybody else keeps them.
+    [ "$4" = - ] || chown "$4" "$temporary" 2>/dev/null || :
+    chmod "$2" "$temporary" || return 1
+    [ "$3" = - ] || stamp "$3" "$temporary" || return 1
     replace "$temporary" "$6"
 }
 

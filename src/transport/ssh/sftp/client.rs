@@ -92,6 +92,10 @@ impl SftpClient {
             if let Some(packet) = client.next_packet()? {
                 break packet;
             }
+            if client.ended {
+                let reason = "the SFTP server ended before it greeted: does the host offer SFTP?";
+                return Err(client.break_with(reason.to_owned()));
+            }
             client.pump(deadline)?;
         };
         let greeting = read_greeting(client.input.get(packet.clone()).unwrap_or_default());
@@ -383,11 +387,11 @@ impl SftpClient {
             return Ok(None);
         };
         let size = usize::try_from(length).unwrap_or(usize::MAX);
-        if size > MAX_PACKET || size < 5 {
+        if !(5..=MAX_PACKET).contains(&size) {
             let start = arrived.get(..arrived.len().min(60)).unwrap_or_default();
             let text = start
                 .get(..4)
-                .is_some_and(|b| b.iter().all(|b| (b' '..=b'~').contains(b) || *b == b'\n'));
+                .is_some_and(|b| b.iter().all(|b| matches!(b, b' '..=b'~' | b'\n')));
             let reason = if text {
                 let start = crate::transport::files::show_path(start);
                 format!(

@@ -1,5 +1,11 @@
 //! The client against servers that lie, stall and break, and against a real one.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::naive_bytecount,
+    reason = "numbers of tests are small"
+)]
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 

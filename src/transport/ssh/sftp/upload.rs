@@ -111,18 +111,15 @@ pub(super) fn upload(
     };
     if let Err(error) = uploader.run(client, deadline) {
         uploader.clean_up(client, &error);
-        let path = uploader
-            .slots
-            .keys()
-            .min()
-            .and_then(|i| files.get(*i))
-            .map(|f| f.target);
-        let place = path.map_or("while files were uploaded".to_owned(), |path| {
-            format!(
-                "while {} was uploaded (it is as before, or new and complete)",
-                quoted(path)
-            )
-        });
+        let first = uploader.slots.iter().min_by_key(|(index, _)| **index);
+        let place = match first.and_then(|(index, slot)| Some((files.get(*index)?.target, slot))) {
+            Some((target, slot)) => format!(
+                "while {} was uploaded (it is as before, or new and complete; {} may be left)",
+                quoted(target),
+                quoted(&slot.temporary)
+            ),
+            None => "while files were uploaded".to_owned(),
+        };
         return Err(in_doubt_when_lost(error, &place));
     }
     let results = uploader.results.into_iter();
@@ -346,8 +343,6 @@ impl Uploader<'_, '_> {
                 (self.progress)(*bytes as u64);
                 Ok(())
             }
-            // Only root may give files away; anybody else keeps them.
-            Asked::Owner => Ok(()),
             Asked::Mode => expect_status("set mode", response),
             Asked::Sync => match expect_status("write to disk", response) {
                 Err(error) if error.kind == FileErrorKind::Unsupported => Ok(()),
@@ -369,8 +364,9 @@ impl Uploader<'_, '_> {
                 }
             }
             Asked::Rename => expect_status("rename the temporary file to it", response),
-            // The file may never have been made; the first failure is the one to tell.
-            Asked::Remove => Ok(()),
+            // Only root may give files away, anybody else keeps them; and a file that was to be removed may never
+            // have been made: the first failure is the one to tell.
+            Asked::Owner | Asked::Remove => Ok(()),
         }
     }
 

@@ -70,7 +70,9 @@ pub(super) fn walk(
     if result.is_err() {
         client.abandon_all();
         // Directories still open are closed; the answers do not matter.
-        for (_, asked) in walker.asked.drain() {
+        let mut open: Vec<_> = walker.asked.into_values().collect();
+        open.retain(|asked| matches!(asked, Asked::Read(..)));
+        for asked in open {
             if let Asked::Read(_, handle) = asked {
                 client.request_and_forget(kind::CLOSE, |w| w.string(&handle));
             }
@@ -187,7 +189,7 @@ impl Walker<'_> {
             }
             Asked::Kind(dir, name) => {
                 match expect_attributes("lstat", &response) {
-                    Ok(Some(attributes)) if attributes.stat().is_some() => self.entry(dir, &name, &attributes)?,
+                    Ok(Some(attributes)) if attributes.stat().is_some() => self.entry(dir, &name, &attributes),
                     // Gone since the listing.
                     Ok(None) => {}
                     Ok(Some(_)) => self.fail(dir, &name, FileError::failed("the server does not say what it is")),
@@ -215,13 +217,14 @@ impl Walker<'_> {
             return Ok(());
         }
         self.count()?;
-        self.entry(dir, name, attributes)
+        self.entry(dir, name, attributes);
+        Ok(())
     }
 
-    fn entry(&mut self, dir: usize, name: &[u8], attributes: &Attributes) -> Result<(), SessionError> {
-        let Some(stat) = attributes.stat() else { return Ok(()) };
+    fn entry(&mut self, dir: usize, name: &[u8], attributes: &Attributes) {
+        let Some(stat) = attributes.stat() else { return };
         let path = self.relative(dir, name);
-        let depth = path.iter().filter(|b| **b == b'/').count() + 1;
+        let depth = path.split(|b| *b == b'/').count();
         let index = self.walk.entries.len();
         match stat.kind {
             FileKind::Directory if depth < self.limits.depth => self.dirs.push_back(index),
@@ -237,7 +240,6 @@ impl Walker<'_> {
             stat,
             link: None,
         });
-        Ok(())
     }
 
     fn count(&mut self) -> Result<(), SessionError> {
