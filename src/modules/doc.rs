@@ -39,7 +39,8 @@ fn parameter(param: &Param, width: usize, out: &mut String) {
         facts.push("required".to_owned());
     }
     if !param.choices.is_empty() {
-        facts.push(format!("one of {}", param.choices.join(", ")));
+        let choices: Vec<String> = param.choices.iter().map(|c| c.escape_debug().to_string()).collect();
+        facts.push(format!("one of {}", choices.join(", ")));
     }
     if !param.default.is_empty() {
         facts.push(format!("default {}", param.default));

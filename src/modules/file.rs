@@ -30,7 +30,7 @@ pub const SPEC: Spec = Spec {
 const PARAMS: &[Param] = &[
     Param {
         aliases: &["dest", "name"],
-        ..attrs::required("path", ParamKind::Path, "The path.")
+        ..attrs::required("path", ParamKind::Path, "Path on the host.")
     },
     Param {
         choices: &["absent", "directory", "file", "hard", "link", "touch"],

@@ -30,7 +30,7 @@ pub const SPEC: Spec = Spec {
 const PARAMS: &[Param] = &[
     Param {
         aliases: &["dest", "name"],
-        ..attrs::required("path", ParamKind::Path, "The path.")
+        ..attrs::required("path", ParamKind::Path, "Path on the host.")
     },
     with_default("follow", ParamKind::Bool, "false", "Tell about what a link leads to."),
     with_default("get_checksum", ParamKind::Bool, "true", "Compute a digest of the content."),

@@ -16,17 +16,17 @@ use batchssh::transport::{ConnectionInfo, Exec, ExitStatus, OnOutput, Session, S
 
 /// A shell to run everything by.
 #[derive(Clone, Debug)]
-pub struct Shell {
+pub(crate) struct Shell {
     /// Its name, for messages.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The program and its first arguments.
-    pub words: Vec<String>,
+    pub(crate) words: Vec<String>,
     /// `PATH` of the commands.
-    pub path: String,
+    pub(crate) path: String,
 }
 
 /// All shells of this machine. BusyBox brings its own tools, too.
-pub fn shells(scratch: &std::path::Path) -> Vec<Shell> {
+pub(crate) fn shells(scratch: &std::path::Path) -> Vec<Shell> {
     let path = "/usr/local/bin:/usr/bin:/bin".to_owned();
     let mut shells = Vec::new();
     for name in ["dash", "bash"] {
@@ -57,18 +57,18 @@ pub fn shells(scratch: &std::path::Path) -> Vec<Shell> {
 }
 
 /// The session.
-pub struct Local {
+pub(crate) struct Local {
     /// Its shell.
-    pub shell: Shell,
+    pub(crate) shell: Shell,
     /// Home and working directory.
-    pub home: PathBuf,
+    pub(crate) home: PathBuf,
     /// How many commands it ran.
-    pub count: usize,
+    pub(crate) count: usize,
     info: ConnectionInfo,
 }
 
 impl Local {
-    pub fn new(shell: &Shell, home: PathBuf) -> Self {
+    pub(crate) fn new(shell: &Shell, home: PathBuf) -> Self {
         Self {
             shell: shell.clone(),
             home,
