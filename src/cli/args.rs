@@ -57,7 +57,7 @@ pub struct HostArgs {
     #[arg(short, long, value_name = "SOURCE")]
     pub inventory: Vec<String>,
     /// Only these of the selected hosts: a pattern, or @FILE with names (a retry file)
-    #[arg(short, long, value_name = "PATTERN")]
+    #[arg(short, long, value_name = "PATTERN", overrides_with = "limit")]
     pub limit: Option<String>,
     /// Show the hosts that would be used, and stop
     #[arg(long)]
@@ -130,7 +130,7 @@ pub enum HostKeyArg {
 #[command(next_help_heading = "Becoming another user")]
 pub struct BecomeArgs {
     /// Run as another user where the playbook does not say otherwise
-    #[arg(short, long = "become")]
+    #[arg(short = 'b', long = "become")]
     pub elevate: bool,
     /// Which user [default: root]
     #[arg(long, value_name = "USER")]
@@ -472,5 +472,15 @@ fn positive(text: &str) -> Result<usize, String> {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(n) => Ok(n),
         Err(_) => Err("not a whole number".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
     }
 }

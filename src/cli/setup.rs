@@ -20,7 +20,7 @@ use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::config::{LocalUser, SshConfig};
 use crate::transport::{ConnectRequest, HostKeyCheck};
 use crate::vars::VarMap;
-use crate::vars::templar::Templar;
+use crate::vars::templar::{self, Templar};
 use crate::yaml::{self, Kind, Node, TextUse};
 
 /// What is outside of the program: terminals and folders.
@@ -148,7 +148,10 @@ impl Setup {
             inventory,
             limit,
             extra_vars,
-            templar: Arc::new(Templar::new()),
+            templar: Arc::new(Templar::with_options(templar::Options {
+                environment: environment.vars.clone().into_iter().collect(),
+                decrypt: None,
+            })),
             environment,
             common: common.clone(),
             playbook: playbook.clone(),
@@ -254,6 +257,7 @@ impl Setup {
             check: run.check,
             diff: run.diff || s.diff.value,
             limit: self.limit.clone(),
+            limit_text: self.common.hosts.limit.clone(),
             tags: self.playbook.tags.clone(),
             skip_tags: self.playbook.skip_tags.clone(),
             start_at: self.playbook.start_at_task.clone(),

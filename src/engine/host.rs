@@ -98,6 +98,10 @@ impl HostRun {
     /// A failure is forgotten (`meta: clear_host_errors`).
     pub fn forgive(&mut self) {
         self.out = false;
+        if self.verdict.as_ref().is_some_and(|verdict| !verdict.status.is_good()) {
+            self.verdict = None;
+        }
+        self.note(Status::Ok, "", None);
     }
 
     /// Tells the verdict, once. A host that did nothing has none.

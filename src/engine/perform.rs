@@ -92,6 +92,7 @@ fn target(work: &Work<'_>, host: &HostRun, scope: &Scope) -> Result<(HostName, O
 }
 
 fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Result<Map<String, Json>, ModuleError> {
+    // The innermost entry for a module replaces the outer ones.
     let mut all = Map::new();
     for defaults in &work.task.keywords.module_defaults {
         let value = to_json(&work.shared.templar.render(defaults, scope)?);
@@ -101,7 +102,7 @@ fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Resu
             format!("ansible.legacy.{}", spec.name),
         ] {
             if let Some(Json::Object(map)) = value.get(&name) {
-                all.extend(map.clone());
+                all = map.clone();
             }
         }
     }

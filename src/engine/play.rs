@@ -45,6 +45,7 @@ impl Handlers {
                 Entry::Block(block) => self.add(&block.body, shared, scope),
                 Entry::Task(task) => {
                     let index = self.tasks.len();
+                    let scope = &with_role(scope, task);
                     if let Some(name) = &task.name {
                         let shown = shared
                             .templar
@@ -166,6 +167,26 @@ impl PlayRun {
             .or_insert_with(|| Arc::new(scope::host_magic(shared, host)))
             .clone()
     }
+}
+
+/// The variables that a handler's name may use: with those of its role.
+fn with_role(play: &Scope, task: &Task) -> Scope {
+    let Some(role) = &task.role else { return play.clone() };
+    let mut scope = Scope::new();
+    for role in role.parents.iter().chain([role]) {
+        scope.push(role.defaults.clone());
+    }
+    for layer in play.layers() {
+        scope.push(layer.clone());
+    }
+    for role in role.parents.iter().chain([role]) {
+        scope.push(role.vars.clone());
+        scope.push(role.params.clone());
+    }
+    for layer in task.keywords.vars.iter().chain(&task.include_vars) {
+        scope.push(layer.clone());
+    }
+    scope
 }
 
 fn same_role(a: &Task, b: &Task) -> bool {

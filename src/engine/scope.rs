@@ -183,6 +183,9 @@ pub fn run_magic(shared: &Arc<Shared>) -> VarMap {
         Var::Data(crate::vars::templar::from_json(&version)),
     );
     map.insert("ansible_config_file".into(), data(()));
+    if let Some(limit) = &options.limit_text {
+        map.insert("ansible_limit".into(), data(limit.as_str()));
+    }
     map
 }
 

@@ -35,6 +35,8 @@ pub struct RunOptions {
     pub diff: bool,
     /// Hosts that `--limit` leaves, in inventory order; `None`: all.
     pub limit: Option<Vec<HostName>>,
+    /// `--limit` as it was given.
+    pub limit_text: Option<String>,
     /// `--tags`.
     pub tags: Vec<String>,
     /// `--skip-tags`.
@@ -111,6 +113,8 @@ pub struct Shared {
     pub mask: Mask,
     /// Variables of every host, published after each of its tasks.
     hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
+    /// Facts that other hosts' tasks gave to a host (`delegate_facts`), until its next task.
+    given: Mutex<HashMap<HostName, Vec<(bool, serde_json::Map<String, serde_json::Value>)>>>,
     /// Variable files already read.
     files: Mutex<HashMap<PathBuf, Arc<VarMap>>>,
 }
@@ -145,6 +149,19 @@ impl HostVars {
             "ansible_facts".to_owned(),
             Var::Data(crate::vars::templar::from_json(&all)),
         );
+    }
+
+    /// Takes facts in: gathered ones (`true`) and those that are the host's own variables (`set_fact`).
+    pub fn learn(&mut self, facts: &[(bool, serde_json::Map<String, serde_json::Value>)]) {
+        for (gathered, facts) in facts {
+            if *gathered {
+                self.add_facts(facts);
+            } else {
+                for (name, value) in facts {
+                    self.set(name, crate::vars::templar::from_json(value));
+                }
+            }
+        }
     }
 
     /// Forgets the facts.
@@ -207,6 +224,7 @@ impl Shared {
             deadline,
             mask: parts.mask,
             hosts,
+            given: Mutex::default(),
             files: Mutex::default(),
         })
     }
@@ -217,6 +235,21 @@ impl Shared {
             .get(host)
             .map(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).clone())
             .unwrap_or_default()
+    }
+
+    /// Gives facts to another host: it sees them from its next task on, everybody else at once.
+    pub fn give(&self, host: &HostName, facts: &[(bool, serde_json::Map<String, serde_json::Value>)]) {
+        if let Some(slot) = self.hosts.get(host) {
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::make_mut(&mut slot).learn(facts);
+        }
+        let mut given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+        given.entry(host.clone()).or_default().extend(facts.iter().cloned());
+    }
+
+    /// The facts that others gave to a host since it last asked.
+    pub fn take_given(&self, host: &HostName) -> Vec<(bool, serde_json::Map<String, serde_json::Value>)> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).remove(host).unwrap_or_default()
     }
 
     /// Publishes what was learnt about a host.

@@ -12,6 +12,7 @@ use crate::engine::play::PlayRun;
 use crate::engine::shared::Shared;
 use crate::engine::{link, perform, scope};
 use crate::event::{EventKind, Status, TaskReport};
+use crate::names::HostName;
 use crate::plan::{Action, Loop, Meta, Task, Until};
 use crate::source::Diagnostic;
 use crate::vars::templar::{from_json, to_json};
@@ -77,6 +78,10 @@ impl Work<'_> {
             return (Next::NotRun, Learnt::default());
         }
         host.started();
+        let given = self.shared.take_given(&host.name);
+        if !given.is_empty() {
+            host.learn(self.shared, |vars| vars.learn(&given));
+        }
         let scope = match scope::build(self.shared, self.play, &host.name, &host.vars, Some(self.task)) {
             Ok(scope) => scope,
             Err(error) => {
@@ -120,9 +125,10 @@ impl Work<'_> {
             }
         };
         let mut outcomes = Vec::new();
+        let mut scope = scope.clone();
         for (index, item) in items.iter().enumerate() {
             if index > 0 {
-                if let Err(stop) = self.pause(repeat, scope) {
+                if let Err(stop) = self.pause(repeat, &scope) {
                     outcomes.push(Outcome::failed(stop));
                     break;
                 }
@@ -148,6 +154,15 @@ impl Work<'_> {
             let mut report = self.report(host, &pass_scope, &outcome, begun);
             report.item = Some(label);
             (self.shared.tell)(EventKind::ItemResult(Box::new(report)));
+            // What one pass learns, the next one sees (`set_fact` that adds to a list).
+            let mut learnt = Learnt::default();
+            collect_facts(&self.task.action, &outcome, &mut learnt);
+            if !learnt.facts.is_empty() && outcome.status.is_good() {
+                learn(self.shared, host, &learnt);
+                if let Ok(built) = scope::build(self.shared, self.play, &host.name, &host.vars, Some(self.task)) {
+                    scope = built;
+                }
+            }
             let stop = matches!(outcome.status, Status::Unreachable | Status::InDoubt)
                 || self.shared.cancel.is_cancelled()
                 || self.breaks(repeat, &pass_scope, &outcome);
@@ -197,8 +212,31 @@ impl Work<'_> {
         }
     }
 
+    /// `ansible_delegated_vars`, for tasks that run on another host.
+    fn delegated(&self, host: &HostRun, scope: &Scope) -> Option<Scope> {
+        let node = self.task.keywords.delegate_to.as_ref()?;
+        let name = HostName::new(self.shared.templar.render(node, scope).ok()?.to_string());
+        if name == host.name {
+            return None;
+        }
+        let published = self.shared.published(&name);
+        let other = scope::connection(self.shared, self.play, &name, &published).ok()?;
+        let mut vars: Vec<(String, Value)> = vec![("inventory_hostname".to_owned(), name.as_str().into())];
+        for key in ["ansible_host", "ansible_port", "ansible_user"] {
+            if let Ok(Some(value)) = self.shared.templar.variable(key, &other) {
+                vars.push((key.to_owned(), value));
+            }
+        }
+        let mut map = VarMap::new();
+        let inner: Value = vars.into_iter().collect();
+        map.insert("ansible_delegated_vars".into(), Var::Data([(name.to_string(), inner)].into_iter().collect()));
+        Some(scope.with(Arc::new(map)))
+    }
+
     /// One pass: condition, module, `until`.
     fn pass(&self, host: &mut HostRun, scope: &Scope) -> Outcome {
+        let delegated = self.delegated(host, scope);
+        let scope = delegated.as_ref().unwrap_or(scope);
         match self.conditions(&self.task.keywords.when, scope) {
             Ok(None) => {}
             Ok(Some(condition)) => return Outcome::skipped("Conditional result was False", Some(condition)),
@@ -485,8 +523,19 @@ impl Work<'_> {
 
     /// The task failed after it was run: what it wanted to include cannot be.
     pub fn fail(&self, host: &mut HostRun, msg: &str) -> Next {
-        self.finish(host, Outcome::failed(msg), &Scope::new(), Instant::now(), false)
-            .0
+        let outcome = Outcome::failed(msg);
+        let mut report = self.report(host, &Scope::new(), &outcome, Instant::now());
+        let next = if report.ignored {
+            Next::Advance
+        } else {
+            report.rescued = host.cursor.after_failure() == crate::engine::cursor::AfterFailure::Rescued;
+            Next::Fail
+        };
+        host.judge(&report);
+        // Ansible counts an include that cannot be as a failure, also where a rescue follows.
+        report.rescued = false;
+        (self.shared.tell)(EventKind::TaskResult(Box::new(report)));
+        next
     }
 
     /// Registers, learns facts, notifies, tells the result, and says how the host goes on.
@@ -506,6 +555,9 @@ impl Work<'_> {
         if outcome.status.is_good() || outcome.values.contains_key("results") {
             collect_facts(&self.task.action, &outcome, &mut learnt);
             learnt.variables.extend(outcome.variables.clone());
+        }
+        if let Some(other) = self.facts_go_to(host, scope) {
+            self.shared.give(&other, &std::mem::take(&mut learnt.facts));
         }
         learn(self.shared, host, &learnt);
         let mut report = self.report(host, scope, &outcome, begun);
@@ -542,6 +594,17 @@ impl Work<'_> {
         host.judge(&report);
         (self.shared.tell)(EventKind::TaskResult(Box::new(report)));
         (next, learnt)
+    }
+
+    /// `delegate_facts`: the host that gets this task's facts instead.
+    fn facts_go_to(&self, host: &HostRun, scope: &Scope) -> Option<HostName> {
+        let keywords = &self.task.keywords;
+        let node = keywords.delegate_to.as_ref()?;
+        if !self.flag(keywords.delegate_facts.as_ref(), scope, false).unwrap_or(false) {
+            return None;
+        }
+        let name = self.shared.templar.render(node, scope).ok()?.to_string();
+        (name != host.name.as_str()).then(|| HostName::new(name))
     }
 
     /// Marks the handlers that `notify` names.
@@ -600,7 +663,7 @@ impl Work<'_> {
             Action::Module { spec, .. } => spec.name.to_owned(),
             _ => self.task.action_name.clone(),
         };
-        let verbose = matches!(module.as_str(), "debug") && !bad;
+        let verbose = !bad && outcome.values.get("_ansible_verbose_always") == Some(&Json::Bool(true));
         let mut report = TaskReport {
             host: host.name.clone(),
             task: self.name.to_owned(),
@@ -716,15 +779,7 @@ pub fn learn(shared: &Shared, host: &mut HostRun, learnt: &Learnt) {
         for map in &learnt.variables {
             Arc::make_mut(&mut vars.own).extend(map.iter().map(|(k, v)| (k.clone(), v.clone())));
         }
-        for (gathered, facts) in &learnt.facts {
-            if *gathered {
-                vars.add_facts(facts);
-            } else {
-                for (name, value) in facts {
-                    vars.set(name, from_json(value));
-                }
-            }
-        }
+        vars.learn(&learnt.facts);
         if let Some((name, value)) = &learnt.registered {
             vars.set(name, value.clone());
         }

@@ -18,10 +18,14 @@ pub fn conclude(taken: &Taken, strip: bool, values: &mut Values) -> Result<(), M
         values.entry("msg").or_insert_with(|| "".into());
         return Ok(());
     }
-    let msg = "non-zero return code";
-    values.insert("msg".into(), msg.into());
+    let msg = match taken.rc {
+        // As Python has it: the signal's number, negative.
+        signal if signal < 0 => format!("killed by signal {}", super::step::signal_name(-signal)),
+        _ => "non-zero return code".to_owned(),
+    };
+    values.insert("msg".into(), msg.clone().into());
     Err(ModuleError::Failed {
-        msg: msg.into(),
+        msg,
         values: Box::new(values.clone()),
     })
 }

@@ -134,29 +134,34 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The number of a signal on Linux; 0 for an unknown name.
+/// Signals on Linux.
+const SIGNALS: &[(&str, i32)] = &[
+    ("HUP", 1),
+    ("INT", 2),
+    ("QUIT", 3),
+    ("ILL", 4),
+    ("TRAP", 5),
+    ("ABRT", 6),
+    ("BUS", 7),
+    ("FPE", 8),
+    ("KILL", 9),
+    ("USR1", 10),
+    ("SEGV", 11),
+    ("USR2", 12),
+    ("PIPE", 13),
+    ("ALRM", 14),
+    ("TERM", 15),
+];
+
+/// The number of a signal; 255 for an unknown name.
 fn signal_number(name: &str) -> i32 {
-    const NAMES: &[(&str, i32)] = &[
-        ("HUP", 1),
-        ("INT", 2),
-        ("QUIT", 3),
-        ("ILL", 4),
-        ("TRAP", 5),
-        ("ABRT", 6),
-        ("BUS", 7),
-        ("FPE", 8),
-        ("KILL", 9),
-        ("USR1", 10),
-        ("SEGV", 11),
-        ("USR2", 12),
-        ("PIPE", 13),
-        ("ALRM", 14),
-        ("TERM", 15),
-    ];
-    NAMES
-        .iter()
-        .find(|(n, _)| *n == name)
-        .map_or(255, |(_, number)| *number)
+    SIGNALS.iter().find(|(n, _)| *n == name).map_or(255, |(_, number)| *number)
+}
+
+/// The name of a signal, or its number.
+pub(super) fn signal_name(number: i32) -> String {
+    let known = SIGNALS.iter().find(|(_, n)| *n == number);
+    known.map_or_else(|| number.to_string(), |(name, _)| (*name).to_owned())
 }
 
 /// Bytes for the host.

@@ -58,6 +58,10 @@ fn load_from(environment: Environment, places: Places<'_>) -> Result<Loaded, Dia
     let mut settings = Settings::default();
     let (mut errors, mut warnings, mut files) = (Vec::new(), Vec::new(), Vec::new());
     let home = environment.home.clone();
+    // Who names Ansible's configuration gets Ansible's defaults for files that it leaves behind.
+    if environment.get("ANSIBLE_CONFIG").is_some() {
+        settings.retry_files.set(false, Source::Environment("ANSIBLE_CONFIG".to_owned()));
+    }
     if let Some(path) = find_ansible_cfg(&environment, places, &mut warnings) {
         match SourceFile::read(&path) {
             Ok(file) => ansible_cfg::read(&file, home.as_deref(), &mut settings, &mut errors, &mut warnings),
