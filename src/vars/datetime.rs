@@ -113,7 +113,10 @@ impl Moment {
         };
         let bad = |e: jiff::Error| Fault::new(format!("bad time format '{format}': {e}"));
         // Python's `%f` always has six digits.
-        let format = format.replace("%f", "%6f");
+        let mut format = format.replace("%f", "%6f");
+        if self.zone == Some(TimeZoneName::Utc) {
+            format = format.replace("%Z", "GMT");
+        }
         let zoned: Zoned = self.at.to_zoned(zone).map_err(bad)?;
         let shown = BrokenDownTime::from(&zoned).to_string(&format);
         shown.map_err(bad)

@@ -476,10 +476,22 @@ fn formatted(value: &Value, spec: &str) -> Res<String> {
         Some(comma) => grouped(&shown, comma),
         None => shown,
     };
-    if parsed.align == Some('=') {
-        parsed.align = None;
-        parsed.zero = true;
-    } else if parsed.zero && parsed.align.is_some() {
+    if parsed.align == Some('=') || (parsed.zero && parsed.align.is_none()) {
+        // The fill stands between sign and digits.
+        let (sign, digits) = match shown.strip_prefix('-') {
+            Some(digits) => ("-".to_owned(), digits),
+            None => (
+                parsed.sign.filter(|s| *s != '-').map(String::from).unwrap_or_default(),
+                shown.as_str(),
+            ),
+        };
+        let fill = parsed.fill.unwrap_or(if parsed.zero { '0' } else { ' ' }).to_string();
+        let room = parsed
+            .width
+            .saturating_sub(sign.chars().count() + digits.chars().count());
+        return Ok(format!("{sign}{}{digits}", fill.repeat(room)));
+    }
+    if parsed.zero {
         parsed.fill = parsed.fill.or(Some('0'));
     }
     Ok(signed(&shown, &parsed, true))

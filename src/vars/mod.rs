@@ -80,3 +80,5 @@ impl Scope {
         all.map(String::as_str).filter(|name| seen.insert(*name)).collect()
     }
 }
+#[cfg(test)]
+#[allow(warnings, clippy::all, clippy::pedantic)]

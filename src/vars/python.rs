@@ -84,7 +84,7 @@ pub(in crate::vars) fn whole(value: &Value) -> Option<i128> {
 /// The name of a value's type in Python.
 pub(in crate::vars) fn type_name(value: &Value) -> &'static str {
     if is_undef(value) {
-        return "AnsibleUndefined";
+        return "UndefinedMarker";
     }
     if value.downcast_object_ref::<Range>().is_some() {
         return "range";
@@ -330,6 +330,14 @@ pub(in crate::vars) fn float_text(number: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
+/// Blanks and marks beyond ASCII that Python does not show.
+fn is_unprintable(c: char) -> bool {
+    matches!(c,
+        '\u{a0}' | '\u{ad}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{1680}' | '\u{180e}'
+        | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{206f}' | '\u{3000}' | '\u{feff}'
+        | '\u{e000}'..='\u{f8ff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{10ffff}')
+}
+
 /// A text with quotes and escapes, as Python's `repr` writes it.
 fn quote(out: &mut String, text: &str) {
     let quote = if text.contains('\'') && !text.contains('"') {
@@ -348,7 +356,7 @@ fn quote(out: &mut String, text: &str) {
                 out.push('\\');
                 out.push(c);
             }
-            c if c.is_control() || matches!(c, '\u{a0}' | '\u{ad}' | '\u{2028}' | '\u{2029}' | '\u{feff}') => {
+            c if c.is_control() || is_unprintable(c) => {
                 let code = u32::from(c);
                 let _ = match code {
                     0..=0xff => write!(out, "\\x{code:02x}"),

@@ -65,7 +65,7 @@ pub(in crate::vars) fn write(value: &Value, style: &Style) -> Res<String> {
     if !emitter.out.ends_with('\n') {
         emitter.out.push('\n');
     }
-    if style.end || (node.is_scalar() && !emitter.out.starts_with(['\'', '"'])) {
+    if style.end {
         emitter.out.push_str("...\n");
     }
     Ok(emitter.out)

@@ -158,7 +158,7 @@ fn center(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
 
 fn truncate(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
     let (length, killwords) = (args.size(0, "length", 255)?, args.flag(1, "killwords", false)?);
-    let (end, leeway) = (args.text(2, "end", "...")?, args.size(3, "leeway", 0)?);
+    let (end, leeway) = (args.text(2, "end", "...")?, args.size(3, "leeway", 5)?);
     let text = text(value)?;
     let end_length = end.chars().count();
     if length < end_length {
