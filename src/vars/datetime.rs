@@ -1,6 +1,7 @@
 //! Dates and lengths of time, as Python's `datetime` has them: without a zone.
 
 use std::fmt;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use jiff::civil::DateTime;
@@ -135,7 +136,7 @@ impl Moment {
         );
         let micros = at.subsec_nanosecond() / 1000;
         if micros > 0 {
-            out.push_str(&format!(".{micros:06}"));
+            let _ = write!(out, ".{micros:06}");
         }
         out
     }
@@ -242,7 +243,7 @@ pub(in crate::vars) fn binary(op: Op, a: &Value, b: &Value) -> Res<Option<Value>
             a.0.checked_sub(b.0).ok_or_else(|| Fault::new("the time is too long"))?,
         )),
         (Op::Div, _, _, Some(a), None) if number(b).is_some_and(|n| n.float() != 0.0) => {
-            let by = number(b).map_or(1.0, |n| n.float());
+            let by = number(b).map_or(1.0, super::python::Num::float);
             let time = SignedDuration::try_from_secs_f64(a.0.as_secs_f64() / by);
             Value::from_object(Elapsed(time.map_err(|_| Fault::new("the time is too long"))?))
         }

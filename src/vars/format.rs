@@ -24,12 +24,11 @@ pub(in crate::vars) fn round_half_even(number: f64, digits: i32) -> f64 {
     if !number.is_finite() {
         return number;
     }
-    match usize::try_from(digits) {
-        Ok(digits) => format!("{number:.digits$}").parse().unwrap_or(number),
-        Err(_) => {
-            let scale = 10_f64.powi(-digits);
-            (number / scale).round_ties_even() * scale
-        }
+    if let Ok(digits) = usize::try_from(digits) {
+        format!("{number:.digits$}").parse().unwrap_or(number)
+    } else {
+        let scale = 10_f64.powi(-digits);
+        (number / scale).round_ties_even() * scale
     }
 }
 

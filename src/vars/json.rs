@@ -1,6 +1,7 @@
 //! JSON as Python writes it, and between values and `serde_json`.
 
 use minijinja::value::ValueKind;
+use std::fmt::Write as _;
 
 use crate::vars::Value;
 use crate::vars::fault::{Fault, Res};
@@ -148,7 +149,7 @@ fn string(out: &mut String, text: &str, ascii: bool) {
             c if (c as u32) < 0x20 || ascii && (c as u32) > 0x7e => {
                 let mut units = [0; 2];
                 for unit in c.encode_utf16(&mut units) {
-                    out.push_str(&format!("\\u{unit:04x}"));
+                    let _ = write!(out, "\\u{unit:04x}");
                 }
             }
             c => out.push(c),

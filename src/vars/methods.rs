@@ -153,7 +153,7 @@ fn expandtabs(text: &str, width: usize) -> String {
     for c in text.chars() {
         match c {
             '\t' => {
-                let room = width.checked_sub(column.checked_rem(width).unwrap_or(0)).unwrap_or(0);
+                let room = width.saturating_sub(column.checked_rem(width).unwrap_or(0));
                 out.push_str(&" ".repeat(room));
                 column += room;
             }
@@ -459,7 +459,7 @@ fn dict_method(object: &Value, name: &str, args: &Args) -> Res<Option<Value>> {
             let pairs = map_pairs(object)?.unwrap_or_default();
             return Ok(Some(list(pairs.into_iter().map(|(k, v)| list(vec![k, v])).collect())));
         }
-        "keys" => return Ok(Some(list(map_keys(object)?.unwrap_or_default()))),
+        "keys" => return Ok(Some(list(map_keys(object).unwrap_or_default()))),
         "values" => {
             let pairs = map_pairs(object)?.unwrap_or_default();
             return Ok(Some(list(pairs.into_iter().map(|(_, v)| v).collect())));
@@ -487,18 +487,17 @@ fn dict_method(object: &Value, name: &str, args: &Args) -> Res<Option<Value>> {
                 if is_same {
                     continue;
                 }
-                let more = match map_pairs(source)? {
-                    Some(more) => more,
-                    None => {
-                        let mut more = Vec::new();
-                        for pair in iterate(source)? {
-                            match iterate(&pair)?.as_slice() {
-                                [key, value] => more.push((key.clone(), value.clone())),
-                                _ => return Err(Fault::new("update() takes a mapping or a list of pairs")),
-                            }
+                let more = if let Some(more) = map_pairs(source)? {
+                    more
+                } else {
+                    let mut more = Vec::new();
+                    for pair in iterate(source)? {
+                        match iterate(&pair)?.as_slice() {
+                            [key, value] => more.push((key.clone(), value.clone())),
+                            _ => return Err(Fault::new("update() takes a mapping or a list of pairs")),
                         }
-                        more
                     }
+                    more
                 };
                 entries.extend(more);
             }

@@ -1,6 +1,8 @@
 //! Variables: who said what ([`Scope`]), and templates rendered from them ([`templar::Templar`]). What the user wrote
 //! may hold templates; what hosts said never does, wherever it is used.
 
+#[cfg(test)]
+mod cases;
 mod context;
 mod datetime;
 mod fault;
@@ -80,5 +82,3 @@ impl Scope {
         all.map(String::as_str).filter(|name| seen.insert(*name)).collect()
     }
 }
-#[cfg(test)]
-#[allow(warnings, clippy::all, clippy::pedantic)]

@@ -307,14 +307,14 @@ pub(in crate::vars) fn map_pairs(value: &Value) -> Res<Option<Vec<(Value, Value)
 }
 
 /// The keys of a mapping, its values untouched; `None`: it is not one.
-pub(in crate::vars) fn map_keys(value: &Value) -> Res<Option<Vec<Value>>> {
+pub(in crate::vars) fn map_keys(value: &Value) -> Option<Vec<Value>> {
     if !is_map(value) {
-        return Ok(None);
+        return None;
     }
     if let Some(lazy) = value.downcast_object_ref::<Lazy>() {
-        return Ok(Some(lazy.keys()));
+        return Some(lazy.keys());
     }
-    Ok(Some(value.try_iter().map(Iterator::collect).unwrap_or_default()))
+    Some(value.try_iter().map(Iterator::collect).unwrap_or_default())
 }
 
 /// The value of a key of a mapping; `None`: no such key.
@@ -366,7 +366,7 @@ pub(in crate::vars) fn iterate(value: &Value) -> Res<Vec<Value>> {
     if let Some(items) = list_items(value)? {
         return Ok(items);
     }
-    if let Some(keys) = map_keys(value)? {
+    if let Some(keys) = map_keys(value) {
         return Ok(keys);
     }
     Err(Fault::new(format!(

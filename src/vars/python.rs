@@ -161,7 +161,7 @@ pub(in crate::vars) fn equal(a: &Value, b: &Value) -> Res<bool> {
     }
     if is_map(a) && is_map(b) {
         let pairs = map_pairs(a)?.unwrap_or_default();
-        if pairs.len() != map_keys(b)?.unwrap_or_default().len() {
+        if pairs.len() != map_keys(b).unwrap_or_default().len() {
             return Ok(false);
         }
         for (key, value) in pairs {

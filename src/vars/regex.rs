@@ -1,5 +1,6 @@
 //! Python's regular expressions, as far as they differ from those of the engine used.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use fancy_regex::{Captures, Regex, RegexBuilder};
@@ -151,7 +152,7 @@ fn escape_sequence(out: &mut String, next: char, chars: &[char], i: &mut usize, 
             let count = if next == 'u' { 4 } else { 8 };
             let digits: String = chars.get(*i..).unwrap_or(&[]).iter().take(count).collect();
             *i += count;
-            out.push_str(&format!("\\x{{{digits}}}"));
+            let _ = write!(out, "\\x{{{digits}}}");
         }
         c if c.is_ascii_alphanumeric() => {
             out.push('\\');

@@ -46,13 +46,16 @@ pub struct Templar {
     shared: Arc<Shared>,
 }
 
+/// Template files by how they are read and what they hold.
+type Files = HashMap<(FileOptions, Arc<str>), Arc<Template>>;
+
 /// What all renderings share.
 #[derive(Default)]
 pub(in crate::vars) struct Shared {
     /// What rendering may use from outside.
     pub(in crate::vars) options: Options,
     templates: Mutex<HashMap<Arc<str>, Arc<Template>>>,
-    files: Mutex<HashMap<(FileOptions, Arc<str>), Arc<Template>>>,
+    files: Mutex<Files>,
     expressions: Mutex<HashMap<Arc<str>, Arc<Expr>>>,
     /// Regular expressions, see [`crate::vars::regex`].
     pub(in crate::vars) patterns: Mutex<HashMap<String, Arc<fancy_regex::Regex>>>,

@@ -9,7 +9,7 @@ use minijinja::value::ValueKind;
 use crate::source::nearest;
 use crate::vars::context::Ctx;
 use crate::vars::fault::{Fault, Res};
-use crate::vars::filters::{Args, fits, is_subset, known as known_filter, to_bool};
+use crate::vars::filters::{Args, fits, is_subset, known as known_filter};
 use crate::vars::jinja::{Cmp, compare, contains};
 use crate::vars::objects::{is_list, is_map, is_undef, iterate, list_items, map_get, undef};
 use crate::vars::python::{Num, equal, number, strict_number, text, truth, type_name, whole};
@@ -161,7 +161,7 @@ const TESTS: &[Entry] = &[
     ("link_exists", &[], |_, value, _| {
         Ok(std::fs::symlink_metadata(text(value)?).is_ok())
     }),
-    ("mount", &[], |_, value, _| is_mount(&text(value)?)),
+    ("mount", &[], |_, value, _| Ok(is_mount(&text(value)?))),
     ("same_file", &["path"], |_, value, args| {
         same_file(&text(value)?, &args.need_text(0, "path")?)
     }),
@@ -290,7 +290,7 @@ fn truthy(value: &Value, args: &Args) -> Res<bool> {
         if yes.contains(&word.as_str()) || no.contains(&word.as_str()) {
             return Ok(yes.contains(&word.as_str()));
         }
-        return to_bool(value).and_then(|_| truth(value));
+        return truth(value);
     }
     truth(value)
 }
@@ -342,13 +342,13 @@ fn matches_regex(ctx: &Arc<Ctx>, value: &Value, args: &Args, kind: &str) -> Res<
     regex::is_match(ctx, &pattern, &text(value)?, kind, flags)
 }
 
-fn is_mount(path: &str) -> Res<bool> {
+fn is_mount(path: &str) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let Ok(meta) = std::fs::symlink_metadata(path) else {
-        return Ok(false);
+        return false;
     };
     let above = std::fs::symlink_metadata(std::path::Path::new(path).join(".."));
-    Ok(!meta.is_symlink() && above.is_ok_and(|above| above.dev() != meta.dev() || above.ino() == meta.ino()))
+    !meta.is_symlink() && above.is_ok_and(|above| above.dev() != meta.dev() || above.ino() == meta.ino())
 }
 
 fn same_file(a: &str, b: &str) -> Res<bool> {

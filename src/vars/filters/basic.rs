@@ -16,9 +16,9 @@ pub(super) const FILTERS: &[Entry] = &[
     ("mandatory", &["msg"], mandatory),
     ("ternary", &["true_val", "false_val", "none_val"], ternary),
     ("type_debug", &[], |_, value, _| Ok(Value::from(type_name(value)))),
-    ("bool", &[], |_, value, _| to_bool(value).map(Value::from)),
+    ("bool", &[], |_, value, _| Ok(Value::from(to_bool(value)))),
     ("int", &["default", "base"], to_int),
-    ("float", &["default"], to_float),
+    ("float", &["default"], |_, value, args| Ok(to_float(value, args))),
     ("string", &[], |_, value, _| text(value).map(Value::from)),
     ("length", &[], count),
     ("count", &[], count),
@@ -70,12 +70,12 @@ fn ternary(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
 }
 
 /// `yes`, `on`, `true`, `1` and their opposites; everything else is false.
-pub(in crate::vars) fn to_bool(value: &Value) -> Res<bool> {
+pub(in crate::vars) fn to_bool(value: &Value) -> bool {
     if let Some(text) = value.as_str() {
-        return Ok(matches!(text.to_lowercase().as_str(), "yes" | "on" | "true" | "1"));
+        return matches!(text.to_lowercase().as_str(), "yes" | "on" | "true" | "1");
     }
     #[allow(clippy::float_cmp, reason = "1.0 is exactly 1")]
-    Ok(number(value).is_some_and(|n| n.float() == 1.0))
+    number(value).is_some_and(|n| n.float() == 1.0)
 }
 
 fn to_int(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
@@ -120,26 +120,25 @@ fn whole_part(number: f64) -> Option<Value> {
     (number.is_finite() && number.abs() < 1e38).then(|| python::int(number.trunc() as i128))
 }
 
-fn to_float(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
+fn to_float(value: &Value, args: &Args) -> Value {
     let default = || args.get(0, "default").cloned().unwrap_or_else(|| Value::from(0.0));
     if let Some(text) = value.as_str() {
         let text = text.trim().replace('_', "");
-        return Ok(text.parse::<f64>().map_or_else(|_| default(), Value::from));
+        return text.parse::<f64>().map_or_else(|_| default(), Value::from);
     }
-    Ok(number(value).map_or_else(default, |n| Value::from(n.float())))
+    number(value).map_or_else(default, |n| Value::from(n.float()))
 }
 
 fn count(_: &Arc<Ctx>, value: &Value, _: &Args) -> Res {
-    match length(value) {
-        Some(length) => Ok(python::size(length)),
-        None => {
-            let fault = Fault::new(format!("object of type '{}' has no len()", type_name(value)));
-            Err(if strict_number(value).is_some() {
-                fault.help("convert it first: `x | string | length`")
-            } else {
-                fault
-            })
-        }
+    if let Some(length) = length(value) {
+        Ok(python::size(length))
+    } else {
+        let fault = Fault::new(format!("object of type '{}' has no len()", type_name(value)));
+        Err(if strict_number(value).is_some() {
+            fault.help("convert it first: `x | string | length`")
+        } else {
+            fault
+        })
     }
 }
 

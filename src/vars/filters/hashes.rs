@@ -1,5 +1,6 @@
 //! Hashes and what is made of them.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use md5::Md5;
@@ -30,8 +31,12 @@ pub(super) const FILTERS: &[Entry] = &[
     ),
 ];
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// Bytes as hexadecimal digits.
+pub(in crate::vars) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }
 
 fn hash(name: &str, data: &[u8]) -> Res<String> {
@@ -86,16 +91,15 @@ const ALPHABET: &[u8; 64] = b"./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl
 fn password_hash(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
     let kind = args.text(0, "hashtype", "sha512")?;
     let password = bytes(value)?;
-    let salt = match args.opt_text(1, "salt")? {
-        Some(salt) => salt,
-        None => {
-            let size = args.size(2, "salt_size", 16)?.clamp(1, 16);
-            let mut raw = vec![0_u8; size];
-            getrandom::fill(&mut raw).map_err(|e| Fault::new(format!("no random numbers: {e}")))?;
-            raw.iter()
-                .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))
-                .collect()
-        }
+    let salt = if let Some(salt) = args.opt_text(1, "salt")? {
+        salt
+    } else {
+        let size = args.size(2, "salt_size", 16)?.clamp(1, 16);
+        let mut raw = vec![0_u8; size];
+        getrandom::fill(&mut raw).map_err(|e| Fault::new(format!("no random numbers: {e}")))?;
+        raw.iter()
+            .map(|byte| char::from(ALPHABET[usize::from(byte & 63)]))
+            .collect()
     };
     if salt.is_empty() || !salt.bytes().all(|b| ALPHABET.contains(&b)) || salt.len() > 16 {
         return Err(Fault::new("the salt must be 1 to 16 letters, digits, `.` or `/`"));
@@ -128,6 +132,7 @@ fn password_hash(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
     Ok(Value::from(format!("{prefix}{said}{salt}${sum}")))
 }
 
+#[allow(clippy::many_single_char_names, reason = "the names of the specification")]
 /// The SHA-crypt scheme (Ulrich Drepper's specification), with the byte order its text is written in.
 fn sha_crypt<D: Digest>(password: &[u8], salt: &[u8], rounds: u32, order: &[[usize; 3]]) -> String {
     let size = <D as Digest>::output_size();
@@ -164,9 +169,9 @@ fn sha_crypt<D: Digest>(password: &[u8], salt: &[u8], rounds: u32, order: &[[usi
     for round in 0..rounds {
         let mut c = D::new();
         if round % 2 == 1 {
-            c.update(&p)
+            c.update(&p);
         } else {
-            c.update(&a)
+            c.update(&a);
         }
         if round % 3 != 0 {
             c.update(&s);
@@ -175,9 +180,9 @@ fn sha_crypt<D: Digest>(password: &[u8], salt: &[u8], rounds: u32, order: &[[usi
             c.update(&p);
         }
         if round % 2 == 1 {
-            c.update(&a)
+            c.update(&a);
         } else {
-            c.update(&p)
+            c.update(&p);
         }
         a = c.finalize();
     }

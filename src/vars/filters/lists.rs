@@ -238,7 +238,7 @@ fn slice(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
 fn flatten(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
     let (levels, skip) = (args.opt_int(0, "levels")?, args.flag(1, "skip_nulls", true)?);
     if is_map(value) {
-        return Ok(list(map_keys(value)?.unwrap_or_default()));
+        return Ok(list(map_keys(value).unwrap_or_default()));
     }
     let mut out = Vec::new();
     flat(value, levels, skip, &mut out, 0)?;

@@ -28,6 +28,7 @@ pub(super) const FILTERS: &[Entry] = &[
         if x < 0.0 || base == 0.0 {
             return Err(Fault::new("can only be used on positive numbers"));
         }
+        #[allow(clippy::float_cmp, reason = "exactly two has a function of its own")]
         finite(if base == 2.0 { x.sqrt() } else { x.powf(1.0 / base) })
     }),
     ("human_readable", &["isbits", "unit"], human_readable),

@@ -22,6 +22,7 @@ use std::sync::{Arc, LazyLock};
 
 pub(in crate::vars) use basic::to_bool;
 pub(in crate::vars) use dicts::subelements_of;
+pub(in crate::vars) use hashes::hex;
 pub(in crate::vars) use lists::cartesian;
 pub(in crate::vars) use lists::flatten_value;
 pub(in crate::vars) use random::pick;

@@ -12,9 +12,9 @@ use crate::vars::python::text;
 
 pub(super) const FILTERS: &[Entry] = &[
     ("urlsplit", &["query"], urlsplit),
-    ("ipaddr", &["query"], |ctx, value, args| each(ctx, value, args, None)),
-    ("ipv4", &["query"], |ctx, value, args| each(ctx, value, args, Some(4))),
-    ("ipv6", &["query"], |ctx, value, args| each(ctx, value, args, Some(6))),
+    ("ipaddr", &["query"], |_, value, args| each(value, args, None)),
+    ("ipv4", &["query"], |_, value, args| each(value, args, Some(4))),
+    ("ipv6", &["query"], |_, value, args| each(value, args, Some(6))),
     ("ipwrap", &["query"], |_, value, _| {
         let text = text(value)?;
         let (host, mask) = text
@@ -47,9 +47,10 @@ impl Net {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match mask {
             None => most,
-            Some(mask) => match mask.parse::<u8>() {
-                Ok(prefix) => prefix,
-                Err(_) => {
+            Some(mask) => {
+                if let Ok(prefix) = mask.parse::<u8>() {
+                    prefix
+                } else {
                     let bits = u32::from(mask.parse::<Ipv4Addr>().ok()?);
                     let ones = bits.leading_ones();
                     if bits.count_ones() != ones {
@@ -57,7 +58,7 @@ impl Net {
                     }
                     u8::try_from(ones).ok()?
                 }
-            },
+            }
         };
         (prefix <= most).then_some(Self {
             address,
@@ -103,11 +104,11 @@ impl Net {
     }
 }
 
-fn each(ctx: &Arc<Ctx>, value: &Value, args: &Args, version: Option<u8>) -> Res {
+fn each(value: &Value, args: &Args, version: Option<u8>) -> Res {
     if is_list(value) {
         let mut out = Vec::new();
         for item in items(value)? {
-            let answer = each(ctx, &item, args, version)?;
+            let answer = each(&item, args, version)?;
             if !matches!(crate::vars::python::truth(&answer), Ok(false)) {
                 out.push(answer);
             }

@@ -95,13 +95,12 @@ impl Source {
         let Some(seed) = seed.filter(|seed| !seed.is_none()) else {
             return Ok(Self::System);
         };
-        let mut bytes: Vec<u8> = match number(seed) {
-            Some(Num::Int(n)) => n.unsigned_abs().to_be_bytes().to_vec(),
-            _ => {
-                let text = python::text(seed)?.into_bytes();
-                let digest = Sha512::digest(&text);
-                [text, digest.to_vec()].concat()
-            }
+        let mut bytes: Vec<u8> = if let Some(Num::Int(n)) = number(seed) {
+            n.unsigned_abs().to_be_bytes().to_vec()
+        } else {
+            let text = python::text(seed)?.into_bytes();
+            let digest = Sha512::digest(&text);
+            [text, digest.to_vec()].concat()
         };
         bytes.reverse();
         while bytes.last() == Some(&0) {

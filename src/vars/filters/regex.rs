@@ -42,7 +42,7 @@ pub(super) const FILTERS: &[Entry] = &[
     }),
 ];
 
-fn failed(error: fancy_regex::Error) -> Fault {
+fn failed(error: &fancy_regex::Error) -> Fault {
     Fault::new(format!("the regular expression takes too long or failed: {error}"))
 }
 
@@ -85,7 +85,7 @@ fn search(ctx: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
     }
     let regex = compile(ctx, &pattern, ignorecase, multiline)?;
     let groups: Vec<String> = args.pos.iter().skip(1).map(text).collect::<Res<_>>()?;
-    let Some(captures) = regex.captures(&haystack).map_err(failed)? else {
+    let Some(captures) = regex.captures(&haystack).map_err(|e| failed(&e))? else {
         return Ok(Value::from(()));
     };
     let found = |group: Option<fancy_regex::Match<'_>>| group.map_or(Value::from(()), |g| Value::from(g.as_str()));

@@ -1,5 +1,6 @@
 //! Filters over text.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::vars::Value;
@@ -265,7 +266,7 @@ fn percent_encode(text: &str, also_safe: &str) -> String {
         if c.is_ascii_alphanumeric() || "_.-~".contains(c) || also_safe.contains(c) {
             out.push(c);
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     out
@@ -302,6 +303,7 @@ fn filesizeformat(_: &Arc<Ctx>, value: &Value, args: &Args) -> Res {
     let bytes = bytes.ok_or_else(|| Fault::new("a number of bytes is expected"))?;
     let binary = args.flag(0, "binary", false)?;
     let base: f64 = if binary { 1024.0 } else { 1000.0 };
+    #[allow(clippy::float_cmp, reason = "exactly one byte")]
     if bytes == 1.0 {
         return Ok(Value::from("1 Byte"));
     }

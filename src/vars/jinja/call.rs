@@ -157,7 +157,7 @@ impl Render {
             return Ok(result);
         }
         // A mapping may hold something that can be called: namespaces and imported macros.
-        let value = self.attribute(object, name)?;
+        let value = Self::attribute(object, name)?;
         if is_undef(&value) {
             return Ok(value);
         }

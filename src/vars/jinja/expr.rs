@@ -117,13 +117,13 @@ impl Render {
             }
             Expr::Attr(object, name) => {
                 let object = self.eval(object)?;
-                self.attribute(&object, name)
+                Self::attribute(&object, name)
             }
             Expr::Item(object, key) => {
                 let object = self.eval(object)?;
                 let key = self.eval(key)?;
                 match key.as_str() {
-                    Some(name) if !is_map(&object) => self.attribute(&object, name),
+                    Some(name) if !is_map(&object) => Self::attribute(&object, name),
                     _ => item(&object, &key),
                 }
             }
@@ -216,7 +216,7 @@ impl Render {
     }
 
     /// `object.name`.
-    pub(super) fn attribute(&self, object: &Value, name: &str) -> Res {
+    pub(super) fn attribute(object: &Value, name: &str) -> Res {
         if is_undef(object) {
             return Ok(object.clone());
         }

@@ -94,7 +94,7 @@ pub(in crate::vars) struct Render {
 pub(in crate::vars) fn text(ctx: &Arc<Ctx>, template: &Template) -> Res {
     let mut render = Render::new(ctx, Arc::default());
     render.template(template)?;
-    with_newlines(concat(render.out)?, template.final_newlines)
+    Ok(with_newlines(concat(render.out)?, template.final_newlines))
 }
 
 /// Renders a template file to its value.
@@ -175,15 +175,15 @@ pub(super) fn concat(mut out: Vec<Chunk>) -> Res {
 }
 
 /// Line feeds at the end of a template stay at the end of its text.
-fn with_newlines(value: Value, wanted: usize) -> Res {
+fn with_newlines(value: Value, wanted: usize) -> Value {
     let Some(text) = value.as_str().filter(|_| wanted > 0) else {
-        return Ok(value);
+        return value;
     };
     let has = text.len() - text.trim_end_matches('\n').len();
     if has >= wanted {
-        return Ok(value);
+        return value;
     }
-    Ok(Value::from(format!("{text}{}", "\n".repeat(wanted - has))))
+    Value::from(format!("{text}{}", "\n".repeat(wanted - has)))
 }
 
 impl Render {

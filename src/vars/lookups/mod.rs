@@ -37,7 +37,7 @@ impl Call<'_> {
     pub(in crate::vars) fn flag(&self, name: &str, default: bool) -> Res<bool> {
         match self.options.get(usize::MAX, name) {
             None => Ok(default),
-            Some(flag) if flag.as_str().is_some() => crate::vars::filters::to_bool(flag),
+            Some(flag) if flag.as_str().is_some() => Ok(crate::vars::filters::to_bool(flag)),
             Some(flag) => python::truth(flag),
         }
     }

@@ -175,13 +175,12 @@ pub(super) fn term_and_pairs(term: &str) -> Res<(String, Vec<(String, String)>)>
     let mut pairs = Vec::new();
     let mut key = key;
     for word in words {
-        match word.split_once('=') {
-            Some((name, value)) => pairs.push((name.to_owned(), value.to_owned())),
+        if let Some((name, value)) = word.split_once('=') {
+            pairs.push((name.to_owned(), value.to_owned()));
+        } else {
             // Words without a sign belong to the key.
-            None => {
-                key.push(' ');
-                key.push_str(&word);
-            }
+            key.push(' ');
+            key.push_str(&word);
         }
     }
     Ok((key, pairs))

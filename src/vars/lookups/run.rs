@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::vars::Value;
 use crate::vars::fault::{Fault, Res};
-use crate::vars::filters::pick;
+use crate::vars::filters::{hex, pick};
 use crate::vars::lookups::{Call, words};
 
 pub(super) const LOOKUPS: &[(&str, super::Lookup)] = &[("pipe", pipe), ("lines", lines), ("password", password)];
@@ -149,7 +149,7 @@ fn kept(path: &Path, fresh: impl Fn() -> Res<String>) -> Res<String> {
     // Written whole under another name first, so that nobody reads half of it.
     let mut suffix = [0_u8; 8];
     getrandom::fill(&mut suffix).map_err(|e| Fault::new(format!("no random numbers: {e}")))?;
-    let suffix: String = suffix.iter().map(|byte| format!("{byte:02x}")).collect();
+    let suffix = hex(&suffix);
     let temporary = folder.join(format!(".batchssh-{suffix}"));
     let written = std::fs::OpenOptions::new()
         .write(true)

@@ -17,7 +17,10 @@ fn option(call: &Call<'_>, pairs: &[(String, String)], name: &str, default: &str
     Ok(call.text(name)?.unwrap_or_else(|| default.to_owned()))
 }
 
-fn terms(call: &Call<'_>) -> Res<Vec<(String, Vec<(String, String)>)>> {
+/// A key and the options that stand behind it.
+type Term = (String, Vec<(String, String)>);
+
+fn terms(call: &Call<'_>) -> Res<Vec<Term>> {
     call.texts()?.iter().map(|term| term_and_pairs(term)).collect()
 }
 
