@@ -1,7 +1,26 @@
 //! Variables: who said what ([`Scope`]), and templates rendered from them ([`templar::Templar`]). What the user wrote
 //! may hold templates; what hosts said never does, wherever it is used.
 
+#[cfg(test)]
+mod cases;
+mod context;
+mod datetime;
+mod fault;
+mod filters;
+mod format;
+mod jinja;
+mod json;
+mod lazy;
+pub mod lookups;
+mod methods;
+mod objects;
+mod python;
+mod regex;
+pub mod stack;
 pub mod templar;
+mod tests;
+mod version;
+mod yaml_text;
 
 use std::sync::Arc;
 
