@@ -404,22 +404,19 @@ impl FileState {
     fn link_attributes(&self, look: &Look, seen: &Seen, mut values: Values) -> Change {
         let target = if self.follow { seen.followed() } else { seen };
         seen.describe(&mut values);
-        match target.stat() {
-            Some(stat) => {
-                let mut plan = self.attributes_only(look, target, stat, target.is_link());
-                if let (Some(access), Some(modification)) = self.both_times() {
-                    plan.times(target, stat, &access, &modification);
-                }
-                plan.finish(seen, values)
+        if let Some(stat) = target.stat() {
+            let mut plan = self.attributes_only(look, target, stat, target.is_link());
+            if let (Some(access), Some(modification)) = self.both_times() {
+                plan.times(target, stat, &access, &modification);
             }
-            None => {
-                if !self.wanted.is_empty() {
-                    let warning = "Cannot set fs attributes on a non-existent symlink target. follow should be set to \
-                                   False to avoid this.";
-                    values.insert("warnings".into(), json!([warning]));
-                }
-                Change::None { values }
+            plan.finish(seen, values)
+        } else {
+            if !self.wanted.is_empty() {
+                let warning = "Cannot set fs attributes on a non-existent symlink target. follow should be set to \
+                               False to avoid this.";
+                values.insert("warnings".into(), json!([warning]));
             }
+            Change::None { values }
         }
     }
 

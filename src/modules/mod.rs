@@ -6,12 +6,14 @@ pub mod args;
 pub mod attrs;
 pub mod convert;
 pub mod doc;
+pub mod edit;
 pub mod given;
 pub mod local;
 pub mod look;
 pub mod mode;
 pub mod outcome;
 pub mod output;
+pub mod pattern;
 pub mod place;
 pub mod receive;
 pub mod step;
@@ -174,8 +176,8 @@ macro_rules! modules {
 
 // The one line to add a module to.
 modules! {
-    assert, command, copy, debug, fail, fetch, file, get, ping, put, raw, script, set_fact, setup, shell, slurp, stat,
-    template,
+    assert, blockinfile, command, copy, debug, fail, fetch, file, get, lineinfile, ping, put, raw, replace, script,
+    set_fact, setup, shell, slurp, stat, template,
 }
 
 /// The module of that name, with or without `ansible.builtin.` or `ansible.legacy.`.

@@ -64,12 +64,13 @@ impl Placement {
         let mut look = host.look(&sights, want_content)?;
         let mut content = std::mem::take(&mut look.content);
         let (target, source) = self.target(&look)?;
-        if self.diff && content == Body::Nothing && target.path != self.dest.as_bytes() {
-            if let Some(found) = target.seen.and_then(|seen| seen.followed().found()) {
-                if found.stat.is(REGULAR) {
-                    content = host.look(&[], Some((&target.path, LARGEST_DIFF)))?.content;
-                }
-            }
+        if self.diff
+            && content == Body::Nothing
+            && target.path != self.dest.as_bytes()
+            && let Some(found) = target.seen.and_then(|seen| seen.followed().found())
+            && found.stat.is(REGULAR)
+        {
+            content = host.look(&[], Some((&target.path, LARGEST_DIFF)))?.content;
         }
         self.compare(&look, &target, source, &content, host)
     }
@@ -221,10 +222,8 @@ impl Placement {
         let same = seen
             .and_then(Seen::found)
             .is_some_and(|found| sha1.is_some() && found.digest == sha1);
-        if same {
-            if let Some(seen) = seen {
-                return Ok(self.attributes(look, seen, &wanted, values));
-            }
+        if same && let Some(seen) = seen {
+            return Ok(self.attributes(look, seen, &wanted, values));
         }
         if let Some(md5) = &self.md5 {
             values.insert("md5sum".into(), md5.clone().into());

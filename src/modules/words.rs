@@ -65,7 +65,7 @@ pub fn first(text: &str) -> Result<(String, &str), String> {
 pub fn token() -> Result<String, ModuleError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|e| ModuleError::failed(format!("no random numbers on this machine: {e}")))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(crate::modules::local::hex(&bytes))
 }
 
 #[cfg(test)]

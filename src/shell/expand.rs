@@ -57,12 +57,11 @@ fn home(word: &[u8]) -> Option<usize> {
 /// The variable's name and the length of its reference, when `text` begins with `$NAME` or `${NAME}`.
 fn variable(text: &[u8]) -> Option<(&[u8], usize)> {
     let after = text.strip_prefix(b"$")?;
-    let (name, braces) = match after.strip_prefix(b"{") {
-        Some(inner) => (&inner[..inner.iter().position(|&b| b == b'}')?], 2),
-        None => {
-            let end = after.iter().position(|&b| !(b.is_ascii_alphanumeric() || b == b'_'));
-            (&after[..end.unwrap_or(after.len())], 0)
-        }
+    let (name, braces) = if let Some(inner) = after.strip_prefix(b"{") {
+        (&inner[..inner.iter().position(|&b| b == b'}')?], 2)
+    } else {
+        let end = after.iter().position(|&b| !(b.is_ascii_alphanumeric() || b == b'_'));
+        (&after[..end.unwrap_or(after.len())], 0)
     };
     let begins = name.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_');
     let fits = name.iter().all(|&b| b.is_ascii_alphanumeric() || b == b'_');

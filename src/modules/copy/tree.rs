@@ -118,11 +118,10 @@ impl Tree {
     fn preserving(mut self, args: Arguments<'_>) -> Self {
         let preserve = args.text("mode") == Some("preserve");
         for item in &mut self.items {
-            if let Kind::File { mode, .. } = &mut item.kind {
-                if !preserve {
+            if let Kind::File { mode, .. } = &mut item.kind
+                && !preserve {
                     *mode = u32::MAX;
                 }
-            }
         }
         self
     }

@@ -63,11 +63,10 @@ fn links(raw: &Raw) -> Map<String, Json> {
             entry["mtu"] = mtu.into();
         }
         let address = words.iter().position(|word| word.starts_with("link/"));
-        if let Some(mac) = address.and_then(|at| words.get(at + 1)).filter(|mac| mac.contains(':')) {
-            if *mac != "00:00:00:00:00:00" {
+        if let Some(mac) = address.and_then(|at| words.get(at + 1)).filter(|mac| mac.contains(':'))
+            && *mac != "00:00:00:00:00:00" {
                 entry["macaddress"] = (*mac).into();
             }
-        }
         if let Some(speed) = column(raw, name, 2).and_then(|speed| speed.parse::<i64>().ok()) {
             entry["speed"] = speed.into();
         }
