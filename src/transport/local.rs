@@ -207,10 +207,10 @@ fn run(
         if !moved {
             let writes = input.is_some() && (password.is_some() || talk.may_send());
             wait(
-                &input,
+                input.as_ref(),
                 writes,
-                &stdout,
-                &stderr,
+                stdout.as_ref(),
+                stderr.as_ref(),
                 deadline.slice(SLICE).map_err(Ended::Stop)?,
             );
         }
@@ -220,9 +220,9 @@ fn run(
 fn verdict(status: std::process::ExitStatus) -> ExitStatus {
     match (status.code(), status.signal()) {
         (Some(code), _) => ExitStatus::Code(code),
-        (None, Some(number)) => ExitStatus::Signal(
-            Signal::from_named_raw(number).map_or_else(|| number.to_string(), |signal| signal_name(signal)),
-        ),
+        (None, Some(number)) => {
+            ExitStatus::Signal(Signal::from_named_raw(number).map_or_else(|| number.to_string(), signal_name))
+        }
         (None, None) => ExitStatus::Signal("unknown".to_owned()),
     }
 }
@@ -312,10 +312,10 @@ fn send(
 }
 
 fn wait(
-    input: &Option<ChildStdin>,
+    input: Option<&ChildStdin>,
     writes: bool,
-    stdout: &Option<std::process::ChildStdout>,
-    stderr: &Option<std::process::ChildStderr>,
+    stdout: Option<&std::process::ChildStdout>,
+    stderr: Option<&std::process::ChildStderr>,
     most: Duration,
 ) {
     let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(3);

@@ -129,7 +129,7 @@ fn endless_output_ends_at_the_deadline() {
     let start = Instant::now();
     let mut count = 0usize;
     let status = session.exec(Exec::new(&command), &deadline(700), &mut |_, bytes| {
-        count += bytes.len()
+        count += bytes.len();
     });
     assert!(
         matches!(status, Err(SessionError::Stopped { survivor: None, .. })),

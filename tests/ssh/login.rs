@@ -185,7 +185,7 @@ fn silence_ends_with_the_connect_timeout() {
     assert!(start.elapsed() < Duration::from_millis(1200), "{:?}", start.elapsed());
     assert_eq!(error.stage, Stage::Handshake);
     assert!(
-        error.message.contains("connect timeout took longer than 600ms"),
+        error.message.contains("no SSH greeting from 127.0.71.200"),
         "{}",
         error.message
     );
@@ -234,4 +234,26 @@ fn one_transport_serves_many_hosts_at_once() {
             });
         }
     });
+}
+
+#[test]
+fn a_flood_before_the_greeting_ends_with_the_connect_timeout() {
+    use std::io::Write;
+    let listener = std::net::TcpListener::bind("127.0.71.202:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let flood = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let line = b"welcome to this host\r\n".repeat(1000);
+        while stream.write_all(&line).is_ok() {}
+    });
+    let sshd = Sshd::start(&Options::default());
+    let mut settings = settings(&sshd);
+    settings.address = "127.0.71.202".to_owned();
+    settings.port = port;
+    settings.timeout = Duration::from_millis(700);
+    let start = Instant::now();
+    let error = connect(&settings).err().unwrap();
+    assert!(start.elapsed() < Duration::from_millis(1300), "{:?}", start.elapsed());
+    assert!(error.stop.is_some(), "{error}");
+    flood.join().unwrap();
 }

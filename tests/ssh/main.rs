@@ -1,6 +1,6 @@
 //! The SSH transport against a real OpenSSH server on loopback.
 
-#![expect(missing_docs, reason = "a test")]
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test: what fails is to fail here")]
 
 #[path = "../support/sshd.rs"]
 mod sshd;

@@ -81,7 +81,7 @@ impl Sshd {
         for kind in kinds {
             let file = path.join(format!("host_{kind}"));
             key(&file, kind, "");
-            text.push_str(&format!("HostKey {}\n", file.display()));
+            text = format!("{text}HostKey {}\n", file.display());
         }
         text.push_str(options.config);
         text.push('\n');
@@ -136,9 +136,9 @@ impl Sshd {
         let mut lines = String::new();
         for entry in std::fs::read_dir(self.dir.path()).expect("its directory").flatten() {
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with("host_") && name.ends_with(".pub") {
+            if name.starts_with("host_") && entry.path().extension().is_some_and(|end| end == "pub") {
                 let key = std::fs::read_to_string(entry.path()).expect("a public key");
-                lines.push_str(&format!("[{}]:{} {key}", self.address, self.port));
+                lines = format!("{lines}[{}]:{} {key}", self.address, self.port);
             }
         }
         lines
