@@ -173,7 +173,8 @@ fn is_variable(name: &str) -> bool {
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// A command that kills the process groups of `pids` and prints what became of them: `killed`, `gone` or `alive`.
+/// A command that kills the process groups of `pids` (outer ones first) and prints what became of the innermost:
+/// `killed`, `gone` or `alive`.
 pub fn kill_groups(pids: &[u32]) -> Command {
     let snippet = Command::snippet("kill", include_str!("snippets/kill_groups.sh"));
     pids.iter().fold(snippet, |command, pid| command.arg(pid.to_string()))
@@ -270,7 +271,9 @@ mod tests {
         let out = run(kill_groups(&[child.id()]).for_host());
         assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), "killed");
         child.wait().unwrap();
-        let out = run(kill_groups(&[child.id()]).for_host());
+        let mut short = std::process::Command::new("true").process_group(0).spawn().unwrap();
+        short.wait().unwrap();
+        let out = run(kill_groups(&[short.id()]).for_host());
         assert_eq!(String::from_utf8_lossy(&out.stdout).trim(), "gone");
     }
 }

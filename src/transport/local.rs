@@ -206,10 +206,10 @@ fn run(
         if !moved {
             let writes = input.is_some() && (password.is_some() || talk.may_send());
             wait(
-                &input,
+                input.as_ref(),
                 writes,
-                &stdout,
-                &stderr,
+                stdout.as_ref(),
+                stderr.as_ref(),
                 deadline.slice(SLICE).map_err(Ended::Stop)?,
             );
         }
@@ -219,9 +219,9 @@ fn run(
 fn verdict(status: std::process::ExitStatus) -> ExitStatus {
     match (status.code(), status.signal()) {
         (Some(code), _) => ExitStatus::Code(code),
-        (None, Some(number)) => ExitStatus::Signal(
-            Signal::from_named_raw(number).map_or_else(|| number.to_string(), |signal| signal_name(signal)),
-        ),
+        (None, Some(number)) => {
+            ExitStatus::Signal(Signal::from_named_raw(number).map_or_else(|| number.to_string(), signal_name))
+        }
         (None, None) => ExitStatus::Signal("unknown".to_owned()),
     }
 }
@@ -311,10 +311,10 @@ fn send(
 }
 
 fn wait(
-    input: &Option<ChildStdin>,
+    input: Option<&ChildStdin>,
     writes: bool,
-    stdout: &Option<std::process::ChildStdout>,
-    stderr: &Option<std::process::ChildStderr>,
+    stdout: Option<&std::process::ChildStdout>,
+    stderr: Option<&std::process::ChildStderr>,
     most: Duration,
 ) {
     let mut fds: Vec<PollFd<'_>> = Vec::with_capacity(3);
@@ -346,13 +346,13 @@ mod tests {
     use crate::secret::Secret;
     use crate::shell::elevate::Method;
 
-    fn exec(script: &str, stdin: Stdin<'_>, limit: u64) -> (Result<ExitStatus, SessionError>, Vec<u8>, Vec<u8>) {
+    fn exec(script: &str, stdin: &[u8], limit: u64) -> (Result<ExitStatus, SessionError>, Vec<u8>, Vec<u8>) {
         exec_as(script, stdin, limit, None)
     }
 
     fn exec_as(
         script: &str,
-        stdin: Stdin<'_>,
+        stdin: &[u8],
         limit: u64,
         elevate: Option<&Become>,
     ) -> (Result<ExitStatus, SessionError>, Vec<u8>, Vec<u8>) {
@@ -361,7 +361,7 @@ mod tests {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let request = Exec {
             command: &command,
-            stdin,
+            stdin: Stdin::Bytes(stdin),
             elevate,
             environment: &[],
         };
@@ -377,17 +377,17 @@ mod tests {
 
     #[test]
     fn outputs_and_status_are_the_commands_own() {
-        let (status, out, err) = exec("echo out; echo err >&2; exit 3", Stdin::Empty, 10_000);
+        let (status, out, err) = exec("echo out; echo err >&2; exit 3", b"", 10_000);
         assert_eq!(status.unwrap(), ExitStatus::Code(3));
         assert_eq!((out.as_slice(), err.as_slice()), (&b"out\n"[..], &b"err\n"[..]));
-        let (status, ..) = exec("kill -9 $$", Stdin::Empty, 10_000);
+        let (status, ..) = exec("kill -9 $$", b"", 10_000);
         assert_eq!(status.unwrap(), ExitStatus::Signal("KILL".to_owned()));
     }
 
     #[test]
     fn eight_mib_each_way_do_not_block() {
         let input = vec![b'x'; 8 << 20];
-        let (status, out, err) = exec("sleep 0.2; tee /dev/stderr", Stdin::Bytes(&input), 30_000);
+        let (status, out, err) = exec("sleep 0.2; tee /dev/stderr", &input, 30_000);
         assert_eq!(status.unwrap(), ExitStatus::Code(0));
         assert_eq!((out.len(), err.len()), (8 << 20, 8 << 20));
     }
@@ -395,7 +395,7 @@ mod tests {
     #[test]
     fn a_time_out_kills_the_whole_group() {
         let start = Instant::now();
-        let (status, out, _) = exec("sleep 4321 & echo $!; sleep 4322", Stdin::Empty, 300);
+        let (status, out, _) = exec("sleep 4321 & echo $!; sleep 4322", b"", 300);
         assert!(
             matches!(status, Err(SessionError::Stopped { survivor: None, .. })),
             "{status:?}"
@@ -409,7 +409,7 @@ mod tests {
     #[test]
     fn a_daemon_left_behind_does_not_hold_the_command() {
         let start = Instant::now();
-        let (status, out, _) = exec("sleep 5 & echo done", Stdin::Empty, 10_000);
+        let (status, out, _) = exec("sleep 5 & echo done", b"", 10_000);
         assert_eq!(status.unwrap(), ExitStatus::Code(0));
         assert_eq!(out, b"done\n");
         assert!(start.elapsed() < Duration::from_secs(3));
@@ -449,11 +449,11 @@ exit 1
             flags: vec![],
             exe: Some(fake_sudo(dir.path())),
         };
-        let (status, out, err) = exec_as("cat; echo err >&2", Stdin::Bytes(b"input\n"), 10_000, Some(&elevate));
+        let (status, out, err) = exec_as("cat; echo err >&2", b"input\n", 10_000, Some(&elevate));
         assert_eq!(status.unwrap(), ExitStatus::Code(0));
         assert_eq!((out.as_slice(), err.as_slice()), (&b"input\n"[..], &b"err\n"[..]));
         elevate.password = Some(Secret::new("wrong".to_owned()));
-        let (status, ..) = exec_as("cat", Stdin::Bytes(b"input\n"), 10_000, Some(&elevate));
+        let (status, ..) = exec_as("cat", b"input\n", 10_000, Some(&elevate));
         assert!(
             status
                 .unwrap_err()
@@ -461,7 +461,7 @@ exit 1
                 .starts_with("incorrect become password for `root`")
         );
         elevate.password = None;
-        let (status, ..) = exec_as("cat", Stdin::Empty, 10_000, Some(&elevate));
+        let (status, ..) = exec_as("cat", b"", 10_000, Some(&elevate));
         assert!(status.unwrap_err().to_string().ends_with("-K"));
     }
 }

@@ -1,4 +1,5 @@
-# Kills the process groups that the processes "$@" belong to; prints killed, gone or alive for all of them together.
+# Kills the process groups that the processes "$@" belong to, outer ones first; prints what became of the last, innermost
+# one: killed, gone or alive. A `su` or `sudo` around it that may not be killed ends with it.
 said=gone
 for pid in "$@"; do
   group=
@@ -20,10 +21,13 @@ for pid in "$@"; do
     own=${own%% *}
   fi
   [ "$group" = "$own" ] && continue
-  if kill -KILL -- "-$group" 2>/dev/null; then
-    [ "$said" = gone ] && said=killed
+  # dash knows no `--` here.
+  if kill -KILL "-$group" 2>/dev/null; then
+    said=killed
   elif [ -d "/proc/$pid" ]; then
     said=alive
+  else
+    said=gone
   fi
 done
 echo "$said"

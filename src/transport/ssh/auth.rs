@@ -292,7 +292,11 @@ impl Login<'_> {
             message = format!("{message} (before: {})", tried.notes.join("; "));
         }
         match self.deadline.remaining() {
-            Err(stop) => Fault::stopped(Stage::Login, &format!("login as `{}`", self.settings.user), stop),
+            Err(stop) => Fault::stopped(
+                Stage::Login,
+                &format!("no end of the login as `{}`", self.settings.user),
+                stop,
+            ),
             Ok(_) => Fault::new(Stage::Login, message),
         }
     }
@@ -326,7 +330,7 @@ struct Answers<'a> {
 }
 
 impl ssh2::KeyboardInteractivePrompt for Answers<'_> {
-    fn prompt<'p>(&mut self, _user: &str, _instructions: &str, prompts: &[ssh2::Prompt<'p>]) -> Vec<String> {
+    fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[ssh2::Prompt<'_>]) -> Vec<String> {
         self.asked += 1;
         prompts
             .iter()

@@ -193,7 +193,11 @@ impl Pool {
                 return outcome;
             }
             let nap = deadline.slice(SLICE).map_err(|stop| {
-                Fault::stopped(Stage::Connect, &format!("waiting for jump host {}", jump.name), stop)
+                Fault::stopped(
+                    Stage::Connect,
+                    &format!("no connection to jump host {}", jump.name),
+                    stop,
+                )
             })?;
             state = self
                 .changed

@@ -209,13 +209,11 @@ impl Channel {
     }
 
     fn count(session: *mut raw::LIBSSH2_SESSION, answer: isize, most: usize) -> Attempt<usize> {
-        match usize::try_from(answer) {
-            Ok(count) => Ok(Some(count.min(most))),
-            Err(_) => {
-                let code = c_int::try_from(answer).unwrap_or(raw::LIBSSH2_ERROR_PROTO);
-                attempt(session, code).map(|done| done.map(|()| 0))
-            }
+        if let Ok(count) = usize::try_from(answer) {
+            return Ok(Some(count.min(most)));
         }
+        let code = c_int::try_from(answer).unwrap_or(raw::LIBSSH2_ERROR_PROTO);
+        attempt(session, code).map(|done| done.map(|()| 0))
     }
 
     /// Says that no more input comes.

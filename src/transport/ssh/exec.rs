@@ -135,7 +135,7 @@ impl Wire<'_> {
             buffer: vec![0; BUFFER],
             ended: None,
         };
-        match run.to_end(talk, deadline, on_output) {
+        match run.drive(talk, deadline, on_output) {
             Ok(status) => {
                 // What cannot be freed without waiting is freed with the session.
                 drop(channel);
@@ -260,7 +260,7 @@ struct Run<'a, 'b> {
 }
 
 impl Run<'_, '_> {
-    fn to_end(
+    fn drive(
         &mut self,
         talk: &mut Conversation,
         deadline: &Deadline,
@@ -303,7 +303,7 @@ impl Run<'_, '_> {
                 if since >= enough {
                     return self.verdict("no exit status");
                 }
-                nap = nap.min(enough - since);
+                nap = nap.min(enough.saturating_sub(since));
             }
             self.wire
                 .link
@@ -338,9 +338,8 @@ impl Run<'_, '_> {
                 }
                 self.input = Input::AtEnd;
                 match self.channel.send_eof() {
-                    Ok(Some(())) => self.input = Input::Closed,
                     Ok(None) => {}
-                    Err(_) => self.input = Input::Closed,
+                    Ok(Some(())) | Err(_) => self.input = Input::Closed,
                 }
                 return Ok(moved);
             }

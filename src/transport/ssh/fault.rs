@@ -1,6 +1,7 @@
 //! A failed try to connect, before it is known whether another one follows.
 
 use crate::deadline::Stop;
+use crate::names::show_duration;
 use crate::transport::{ConnectError, Stage};
 
 /// Why a try to connect failed.
@@ -24,10 +25,13 @@ impl Fault {
         }
     }
 
-    /// The time was over, or the user stopped the run, while `what`.
+    /// The time was over, or the user stopped the run, before `what` was there.
     pub(super) fn stopped(stage: Stage, what: &str, stop: Stop) -> Self {
         let message = match &stop {
-            Stop::TimedOut { .. } => format!("{what}: {stop} (is the host up? `--timeout` sets the limit)"),
+            Stop::TimedOut { what: name, limit } => format!(
+                "{what} within {} ({name}; is the host up? `--timeout` sets the limit)",
+                show_duration(*limit)
+            ),
             Stop::Cancelled => format!("{what}: {stop}"),
         };
         Self {

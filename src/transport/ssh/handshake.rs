@@ -61,9 +61,7 @@ pub(super) fn establish(
         return Err(handshake_fault(&error, &session, &mut link, settings, deadline));
     }
     let mut info = ConnectionInfo {
-        banner: session
-            .banner_bytes()
-            .map(|bytes| clean(&String::from_utf8_lossy(bytes))),
+        banner: session.banner_bytes().map(greeting_text),
         kex: session.methods(ssh2::MethodType::Kex).map(str::to_owned),
         fingerprint: None,
         peer: Some(link.peer.clone()),
@@ -80,9 +78,13 @@ pub(super) fn establish(
         may_send_password: matches!(trust, Trust::Full),
     };
     login.run()?;
-    deadline
-        .remaining()
-        .map_err(|stop| Fault::stopped(Stage::Login, &format!("login as `{}`", settings.user), stop))?;
+    deadline.remaining().map_err(|stop| {
+        Fault::stopped(
+            Stage::Login,
+            &format!("no end of the login as `{}`", settings.user),
+            stop,
+        )
+    })?;
     session.set_blocking(false);
     Ok(Established { session, link, info })
 }
@@ -118,6 +120,12 @@ fn prefer(session: &ssh2::Session, settings: &ConnectSettings, shared: &Shared) 
     Ok(())
 }
 
+/// A greeting for people: what can be printed of it, and no more than a line.
+fn greeting_text(bytes: &[u8]) -> String {
+    let text = bytes.iter().filter(|b| b.is_ascii_graphic() || **b == b' ').take(120);
+    text.map(|&b| char::from(b)).collect()
+}
+
 fn handshake_fault(
     error: &ssh2::Error,
     session: &ssh2::Session,
@@ -126,9 +134,7 @@ fn handshake_fault(
     deadline: &Deadline,
 ) -> Fault {
     let peer = link.peer.clone();
-    let greeting = session
-        .banner_bytes()
-        .map(|bytes| clean(&String::from_utf8_lossy(bytes)));
+    let greeting = session.banner_bytes().map(greeting_text);
     if let Err(stop) = deadline.remaining() {
         let what = match greeting {
             None => format!("no SSH greeting from {peer}"),

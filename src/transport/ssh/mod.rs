@@ -138,7 +138,7 @@ impl Shared {
 impl Transport for SshTransport {
     fn connect(&self, target: &ConnectSettings, deadline: &Deadline) -> Result<Box<dyn Session>, ConnectError> {
         if let Err(stop) = deadline.remaining() {
-            return Err(Fault::stopped(Stage::Connect, "not tried", stop).into_error(1));
+            return Err(Fault::stopped(Stage::Connect, "no connection", stop).into_error(1));
         }
         let established = self.shared.connect(target, deadline)?;
         Ok(Box::new(SshSession::new(established)))

@@ -5,11 +5,13 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use super::fault::Fault;
 use super::link::Link;
+use crate::deadline::{CancelToken, Deadline};
 use crate::transport::Stage;
 
 /// The command, in a process group of its own; killed when dropped.
@@ -51,7 +53,16 @@ pub(super) fn start(command: &str) -> Result<Link, Fault> {
 impl ProxyChild {
     /// How it ended and what it said, once it has ended.
     pub(super) fn complaint(&mut self) -> Option<String> {
-        let status = self.child.try_wait().ok()??;
+        // The connection may be closed a moment before the process is gone.
+        let pause = Deadline::none(CancelToken::new());
+        let mut status = self.child.try_wait().ok()?;
+        for _ in 0..20 {
+            if status.is_some() || pause.sleep(Duration::from_millis(10)).is_err() {
+                break;
+            }
+            status = self.child.try_wait().ok()?;
+        }
+        let status = status?;
         let mut text = vec![0; 2048];
         let mut length = 0;
         if self.said.seek(SeekFrom::Start(0)).is_ok() {

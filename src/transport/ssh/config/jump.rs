@@ -1,6 +1,7 @@
 //! `ProxyJump`: `[user@]host[:port]`, several with commas, each looked up in ssh_config itself.
 
 use super::SshConfig;
+use super::options::Proxy;
 use crate::names::HostName;
 use crate::transport::{ConnectRequest, ConnectSettings};
 
@@ -24,6 +25,11 @@ impl SshConfig {
         for (index, part) in text.split(',').enumerate() {
             let (user, host, port) = take_apart(part.trim())?;
             // As with ssh, passwords and keys given for the target are the target's own.
+            let mut ssh_args = only_file(&request.ssh_args);
+            if index > 0 || self.names_itself(&host, &ssh_args)? {
+                // Reached through the one before; or `Host *` sends even the jump host through itself.
+                ssh_args.push("-oProxyJump=none".to_owned());
+            }
             let own = ConnectRequest {
                 address: host.clone(),
                 port,
@@ -31,22 +37,33 @@ impl SshConfig {
                 passphrase: request.passphrase.clone(),
                 known_hosts: request.known_hosts.clone(),
                 host_key_check: request.host_key_check,
-                ssh_args: only_file(&request.ssh_args),
+                ssh_args,
                 timeout: request.timeout,
                 retries: request.retries,
                 ..ConnectRequest::default()
             };
             let mut settings = self.resolve_deep(&HostName::new(host), &own, depth + 1)?;
-            // Only the first can have jump hosts of its own: the others are reached through the one before.
-            let before = std::mem::take(&mut settings.jumps);
+            // Only the first can have jump hosts of its own.
             if index == 0 {
-                jumps = before;
-            } else {
-                settings.proxy_command = None;
+                jumps = std::mem::take(&mut settings.jumps);
             }
             jumps.push(settings);
         }
         Ok(jumps)
+    }
+
+    /// True when the jump hosts of `host` are `host` itself.
+    fn names_itself(&self, host: &str, ssh_args: &[String]) -> Result<bool, String> {
+        let asked = ConnectRequest {
+            ssh_args: ssh_args.to_vec(),
+            ..ConnectRequest::default()
+        };
+        let Some(Proxy::Jump(text)) = self.look_up(host, &asked)?.proxy else {
+            return Ok(false);
+        };
+        Ok(text
+            .split(',')
+            .any(|part| take_apart(part.trim()).is_ok_and(|(_, name, _)| name == host)))
     }
 }
 

@@ -48,15 +48,14 @@ pub struct SshConfig {
 impl SshConfig {
     /// Reads `file` alone, or else `~/.ssh/config` and `/etc/ssh/ssh_config`.
     pub fn load(user: LocalUser, file: Option<&Path>) -> Result<Self, String> {
-        let usual = match file {
-            Some(file) => read_alone(file, &user.home)?,
-            None => {
-                let mut files = Vec::new();
-                for path in [user.home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")] {
-                    files.extend(parse::read(&path, &user.home, 0)?);
-                }
-                files
+        let usual = if let Some(file) = file {
+            read_alone(file, &user.home)?
+        } else {
+            let mut files = Vec::new();
+            for path in [user.home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")] {
+                files.extend(parse::read(&path, &user.home, 0)?);
             }
+            files
         };
         Ok(Self {
             user,
@@ -118,6 +117,7 @@ impl SshConfig {
             user: &user,
             local_user: &self.user.name,
             home: &home,
+            key_name: options.host_key_alias.as_deref().unwrap_or(named),
             jump: &jump_text,
         };
         let address = match &options.hostname {
@@ -161,7 +161,7 @@ impl SshConfig {
                 .host_key_check
                 .or(options.host_key_check)
                 .unwrap_or(HostKeyCheck::Strict),
-            host_key_alias: options.host_key_alias,
+            host_key_alias: options.host_key_alias.clone(),
             jumps,
             proxy_command,
             timeout: request.timeout.or(options.timeout).unwrap_or(DEFAULT_TIMEOUT),

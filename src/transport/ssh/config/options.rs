@@ -153,6 +153,8 @@ pub(super) struct Tokens<'a> {
     pub(super) local_user: &'a str,
     /// `%d`.
     pub(super) home: &'a str,
+    /// `%k`: the name the host's key is known under.
+    pub(super) key_name: &'a str,
     /// `%j`.
     pub(super) jump: &'a str,
 }
@@ -183,7 +185,7 @@ impl Tokens<'_> {
                 Some('u') => out.push_str(&word(self.local_user)),
                 Some('d') => out.push_str(&word(self.home)),
                 Some('j') => out.push_str(&word(self.jump)),
-                Some('k') => out.push_str(&word(self.named)),
+                Some('k') => out.push_str(&word(self.key_name)),
                 other => {
                     let token: String = other.into_iter().collect();
                     return Err(format!("`%{token}` in `{text}` is not supported"));

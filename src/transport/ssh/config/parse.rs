@@ -139,7 +139,9 @@ fn glob(pattern: &Path) -> Vec<PathBuf> {
         let part = part.as_os_str();
         let text = part.to_string_lossy();
         if !text.contains(['*', '?']) {
-            found.iter_mut().for_each(|path| path.push(part));
+            for path in &mut found {
+                path.push(part);
+            }
             continue;
         }
         let mut next = Vec::new();

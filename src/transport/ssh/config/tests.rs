@@ -80,11 +80,9 @@ fn jump_hosts_are_looked_up_themselves_and_get_no_password() {
             .iter()
             .all(|jump| jump.password.is_none() && jump.key_files.is_empty())
     );
-    assert!(
-        resolve("Host *\n ProxyJump a\n", "x", |_| {})
-            .unwrap_err()
-            .contains("circles")
-    );
+    let round = "Host a\n ProxyJump b\nHost b\n ProxyJump a\n";
+    assert!(resolve(round, "a", |_| {}).unwrap_err().contains("circles"));
+    assert_eq!(resolve("Host *\n ProxyJump a\n", "x", |_| {}).unwrap().jumps.len(), 1);
 }
 
 #[test]

@@ -112,7 +112,7 @@ impl File {
             .map_err(|_| Failure::Malformed("its key derivation is out of bounds"))?;
         let (key, iv) = secret.split_at(key_length);
         let mut plain = self.private.clone();
-        if plain.len() % 16 != 0 {
+        if !plain.len().is_multiple_of(16) {
             return Err(Failure::Malformed("its private part is cut short"));
         }
         self.apply(key, iv, &mut plain)?;

@@ -304,8 +304,9 @@ mod tests {
         let mut answer = KnownHosts::new().check(&[file], name, key).unwrap();
         let strip = |at: &mut String| *at = at.rsplit(':').next().unwrap().to_owned();
         match &mut answer {
-            Answer::Changed { at, .. } | Answer::Revoked { at } => strip(at),
-            Answer::Unknown { by_authority: Some(at) } => strip(at),
+            Answer::Changed { at, .. } | Answer::Revoked { at } | Answer::Unknown { by_authority: Some(at) } => {
+                strip(at);
+            }
             _ => {}
         }
         answer

@@ -112,10 +112,9 @@ mod tests {
     #[test]
     fn a_hash_is_hmac_sha1() {
         // RFC 2202, test case 1.
-        let hex: String = hash(&[0x0b; 20], "Hi There")
+        let hex = hash(&[0x0b; 20], "Hi There")
             .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect();
+            .fold(String::new(), |hex, b| hex + &format!("{b:02x}"));
         assert_eq!(hex, "b617318655057264e28bc0b6fb378c8ef146be00");
     }
 }

@@ -1,0 +1,13 @@
+//! The SSH transport against a real OpenSSH server on loopback.
+
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test: what fails is to fail here")]
+
+#[path = "../support/sshd.rs"]
+mod sshd;
+
+mod become_user;
+mod exec;
+mod host_keys;
+mod login;
+mod proxies;
+mod support;
