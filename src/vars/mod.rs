@@ -70,6 +70,11 @@ impl Scope {
         scope
     }
 
+    /// The layers, the weakest first.
+    pub fn layers(&self) -> &[Arc<VarMap>] {
+        &self.layers
+    }
+
     /// The variable of that name in the strongest layer that has it.
     pub fn get(&self, name: &str) -> Option<&Var> {
         self.layers.iter().rev().find_map(|layer| layer.get(name))

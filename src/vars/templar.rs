@@ -363,16 +363,9 @@ impl Templar {
         value.map_err(Fault::into_diagnostic)
     }
 
-    /// The items that a lookup plugin makes of `terms` (`with_…`, `lookup()`).
-    pub fn lookup(&self, name: &str, terms: &Value, scope: &Scope) -> Result<Vec<Value>, Diagnostic> {
-        let _ = (name, terms, scope);
-        Err(Diagnostic::new("not built"))
-    }
-
     /// All variables of a scope as one mapping, each rendered when it is asked for.
     pub fn scope_value(&self, scope: &Scope) -> Value {
-        let _ = scope;
-        Value::UNDEFINED
+        Value::from_object(ScopeObject(Ctx::new(&self.shared, scope)))
     }
 
     /// Renders the text of a template file.
@@ -429,6 +422,25 @@ fn at_node(node: &Node, fault: Fault) -> Diagnostic {
 pub(in crate::vars) fn at_file(path: &Path, text: &str, fault: Fault) -> Fault {
     let header = u32::from(text.starts_with("#jinja2:"));
     fault.at(|line| Span::new(&SourceFile::new(path, text), line.saturating_add(header).max(1), 1))
+}
+
+/// The variables of a scope as a mapping (`hostvars[host]`).
+#[derive(Debug)]
+struct ScopeObject(Arc<Ctx>);
+
+impl minijinja::value::Object for ScopeObject {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let _base = stack::Base::here();
+        // Rendered whole: a part of it may outlive this rendering.
+        let value = self.0.variable(key.as_str()?).and_then(|value| value.map(|v| render::finish(&v)).transpose());
+        value.unwrap_or_else(|fault| {
+            Some(Value::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, fault.message)))
+        })
+    }
+
+    fn enumerate(self: &Arc<Self>) -> minijinja::value::Enumerator {
+        minijinja::value::Enumerator::Values(self.0.scope.names().into_iter().map(Value::from).collect())
+    }
 }
 
 /// The value of the variable `omit`.
