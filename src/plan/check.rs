@@ -191,7 +191,8 @@ impl Compiler<'_> {
         }
     }
 
-    /// Warns about handlers that are notified and not there. It is an error only when it happens.
+    /// Refuses notifications of handlers that cannot be there. Where roles or files are included while running, they may
+    /// bring the handler: then it is an error only when it happens.
     pub(super) fn check_notified(&mut self, body: &[Entry], handlers: &[Entry]) {
         let mut names = Vec::new();
         let mut all_known = true;
@@ -207,20 +208,27 @@ impl Compiler<'_> {
             let included = matches!(task.action, Action::IncludeTasks { .. } | Action::IncludeRole { .. });
             all_known &= !included;
         });
-        let mut warnings = Vec::new();
+        let mut mistakes = Vec::new();
         let mut look = |task: &Task| {
-            all_known &= !matches!(task.action, Action::IncludeRole { .. });
+            all_known &= !matches!(task.action, Action::IncludeRole { .. } | Action::IncludeTasks { .. });
             for notified in &task.notify {
                 let text = notified.scalar_text().unwrap_or_default();
                 if !notified.has_template() && !names.contains(&text) {
-                    warnings.push(notified.error(format!("no handler `{text}`; notifying it is an error")));
+                    let mistake = notified.error(format!("no handler `{text}`"));
+                    let near = crate::source::nearest(&text, names.iter().map(String::as_str));
+                    mistakes.push(match near {
+                        Some(near) => mistake.help(format!("did you mean `{near}`?")),
+                        None => mistake.help("handlers are named under `handlers` of the play or in handlers/ of a role"),
+                    });
                 }
             }
         };
         each_task(body, &mut look);
         each_task(handlers, &mut look);
         if all_known {
-            self.warnings.extend(warnings);
+            for mistake in mistakes {
+                self.report(mistake);
+            }
         }
     }
 }
