@@ -232,7 +232,7 @@ pub fn of_loop(items: Vec<Outcome>) -> Outcome {
 }
 
 /// Keys that stand in the report itself, or are private.
-const OWN_KEYS: [&str; 5] = ["stdout", "stderr", "stdout_lines", "stderr_lines", "rc"];
+const OWN_KEYS: [&str; 6] = ["stdout", "stderr", "stdout_lines", "stderr_lines", "rc", "failed"];
 
 /// Puts an outcome into a report.
 pub fn fill(report: &mut TaskReport, outcome: &Outcome, censored: bool) {
