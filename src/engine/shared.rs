@@ -249,7 +249,11 @@ impl Shared {
 
     /// The facts that others gave to a host since it last asked.
     pub fn take_given(&self, host: &HostName) -> Vec<(bool, serde_json::Map<String, serde_json::Value>)> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner).remove(host).unwrap_or_default()
+        self.given
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(host)
+            .unwrap_or_default()
     }
 
     /// Publishes what was learnt about a host.

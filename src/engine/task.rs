@@ -229,7 +229,10 @@ impl Work<'_> {
         }
         let mut map = VarMap::new();
         let inner: Value = vars.into_iter().collect();
-        map.insert("ansible_delegated_vars".into(), Var::Data([(name.to_string(), inner)].into_iter().collect()));
+        map.insert(
+            "ansible_delegated_vars".into(),
+            Var::Data([(name.to_string(), inner)].into_iter().collect()),
+        );
         Some(scope.with(Arc::new(map)))
     }
 
@@ -600,7 +603,10 @@ impl Work<'_> {
     fn facts_go_to(&self, host: &HostRun, scope: &Scope) -> Option<HostName> {
         let keywords = &self.task.keywords;
         let node = keywords.delegate_to.as_ref()?;
-        if !self.flag(keywords.delegate_facts.as_ref(), scope, false).unwrap_or(false) {
+        if !self
+            .flag(keywords.delegate_facts.as_ref(), scope, false)
+            .unwrap_or(false)
+        {
             return None;
         }
         let name = self.shared.templar.render(node, scope).ok()?.to_string();

@@ -60,7 +60,9 @@ fn load_from(environment: Environment, places: Places<'_>) -> Result<Loaded, Dia
     let home = environment.home.clone();
     // Who names Ansible's configuration gets Ansible's defaults for files that it leaves behind.
     if environment.get("ANSIBLE_CONFIG").is_some() {
-        settings.retry_files.set(false, Source::Environment("ANSIBLE_CONFIG".to_owned()));
+        settings
+            .retry_files
+            .set(false, Source::Environment("ANSIBLE_CONFIG".to_owned()));
     }
     if let Some(path) = find_ansible_cfg(&environment, places, &mut warnings) {
         match SourceFile::read(&path) {

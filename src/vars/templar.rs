@@ -437,9 +437,15 @@ impl minijinja::value::Object for ScopeObject {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let _base = stack::Base::here();
         // Rendered whole: a part of it may outlive this rendering.
-        let value = self.0.variable(key.as_str()?).and_then(|value| value.map(|v| render::finish(&v)).transpose());
+        let value = self
+            .0
+            .variable(key.as_str()?)
+            .and_then(|value| value.map(|v| render::finish(&v)).transpose());
         value.unwrap_or_else(|fault| {
-            Some(Value::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, fault.message)))
+            Some(Value::from(minijinja::Error::new(
+                minijinja::ErrorKind::InvalidOperation,
+                fault.message,
+            )))
         })
     }
 
