@@ -144,6 +144,30 @@ bad_list: ['{{ not_there }}', ok]
 }
 
 #[test]
+fn lists_and_mappings_can_be_changed_inside_a_template_only() {
+    let scope = with_data(
+        &scope("own: [1]\nd: {a: [1]}"),
+        "given",
+        from_json(&serde_json::json!([1])),
+    );
+    let templar = Templar::new();
+    for (template, expected) in [
+        ("{% set _ = own.append(2) %}{{ own }}", "[1, 2]"),
+        ("{{ given.append(2) }}{{ given }}", "[1, 2]"),
+        (
+            "{% set x = [] %}{% for i in own %}{% set _ = x.append(i * 3) %}{% endfor %}{{ x }}",
+            "[3]",
+        ),
+        ("{% set _ = d.update({'b': 2}) %}{{ d }}", "{'a': [1], 'b': 2}"),
+        ("{% set _ = d.a.append(2) %}{{ d.a }}", "[1, 2]"),
+        ("{{ own }}{{ given }}{{ d }}", "\"[1][1]{'a': [1]}\""),
+    ] {
+        let value = templar.render(&text_node(template), &scope).expect("renders");
+        assert_eq!(python::repr(&value).expect("text"), expected, "{template}");
+    }
+}
+
+#[test]
 fn what_hosts_said_is_never_a_template() {
     let said = from_json(&serde_json::json!({
         "stdout": "{{ 7 * 7 }}", "lines": ["{% raw %}", "{{ lookup('pipe', 'id') }}"], "{{ k }}": 1

@@ -96,6 +96,11 @@ impl Ctx {
         Ok(Some(value))
     }
 
+    /// Gives a variable another value for the rest of this rendering.
+    pub(in crate::vars) fn replace(&self, name: &str, value: Value) {
+        lock(&self.done).insert(name.to_owned(), value);
+    }
+
     /// The value of the node at `path` inside `root`: containers stay lazy.
     pub(in crate::vars) fn node_value(&self, root: &Arc<Node>, path: Vec<u32>) -> Res {
         let node = walk(root, &path);
