@@ -151,12 +151,14 @@ fn session_status(error: &SessionError, phase: Phase) -> Status {
         {
             Status::InDoubt
         }
-        SessionError::Stopped {
-            stop: Stop::Cancelled, ..
-        } => Status::Failed,
         // A look that was cut off changed nothing.
         SessionError::InDoubt { .. } | SessionError::Lost { .. } => Status::Unreachable,
-        SessionError::Refused { .. } | SessionError::File { .. } | SessionError::Local(_) => Status::Failed,
+        SessionError::Stopped {
+            stop: Stop::Cancelled, ..
+        }
+        | SessionError::Refused { .. }
+        | SessionError::File { .. }
+        | SessionError::Local(_) => Status::Failed,
     }
 }
 
