@@ -253,7 +253,9 @@ mod tests {
                 here: &here,
                 system: &self.dir.path().join("etc.cfg"),
             };
-            load_from(Environment::of(self.vars.clone()), places).map_err(|e| e.to_string())
+            // In full: what is printed has only the first mistakes.
+            let shown = |all: Diagnostics| all.0.iter().map(|one| format!("{one}\n")).collect();
+            load_from(Environment::of(self.vars.clone()), places).map_err(shown)
         }
     }
 
