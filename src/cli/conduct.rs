@@ -8,11 +8,12 @@ use std::time::Instant;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{AuditSink, Subject};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::limits;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
 use crate::engine::shared::Shared;
-use crate::engine::{Ended, Engine, hosts_of};
+use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
 use crate::event::{EventKind, Severity};
 use crate::names::HostName;
 use crate::plan::Plan;
@@ -100,6 +101,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
             .help("`batchssh inventory --graph` shows what there is")
             .into());
     }
+    limits::check(shared.options.forks, hosts.len())?;
     let run = new_run_id();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
@@ -168,6 +170,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     }
     for warning in warnings.iter().chain(&shared.inventory.warnings).chain(&plan.warnings) {
         teller.message(Severity::Warning, crate::cli::setup::one_line(warning));
+    }
+    if shared.options.forks.min(hosts.len()) > MOST_WORKERS {
+        let text = format!("{MOST_WORKERS} workers are the most that help; --forks {} is taken for that", shared.options.forks);
+        teller.message(Severity::Warning, text);
     }
     let signals = SignalGuard::listen(&cancel, move |name, again| {
         let text = if again {

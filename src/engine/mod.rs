@@ -41,7 +41,7 @@ use crate::yaml::{Kind, Node};
 /// Stack of a worker: templates and blocks may nest.
 const STACK: usize = 4 << 20;
 /// More workers than this cost more than they bring: rayon's idle threads look for work with each other.
-const MOST_WORKERS: usize = 256;
+pub const MOST_WORKERS: usize = 256;
 
 /// A run over a plan.
 pub struct Engine<'a> {
