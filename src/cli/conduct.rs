@@ -95,6 +95,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
     let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
+    let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
+    for folder in folders {
+        shared.inventory.check_vars_files(Some(folder))?;
+    }
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
         return Err(crate::source::Diagnostic::new("no hosts matched")
@@ -172,7 +176,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         teller.message(Severity::Warning, crate::cli::setup::one_line(warning));
     }
     if shared.options.forks.min(hosts.len()) > MOST_WORKERS {
-        let text = format!("{MOST_WORKERS} workers are the most that help; --forks {} is taken for that", shared.options.forks);
+        let text = format!(
+            "{MOST_WORKERS} workers are the most that help; --forks {} is taken for that",
+            shared.options.forks
+        );
         teller.message(Severity::Warning, text);
     }
     let signals = SignalGuard::listen(&cancel, move |name, again| {

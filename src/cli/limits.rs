@@ -32,7 +32,10 @@ pub fn check(forks: usize, hosts: usize) -> Result<(), Diagnostic> {
 /// The limit now in force; `None`: there is none.
 fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     match setrlimit(Resource::Nofile, wanted) {
         Ok(()) => limit.maximum,
         Err(_) => limit.current,
@@ -48,7 +51,12 @@ mod tests {
         let limit = raise().unwrap_or(1024);
         let forks = usize::try_from(limit).unwrap();
         let error = check(forks, forks).unwrap_err();
-        assert!(error.help.unwrap().contains(&format!("--forks {}", (limit - OWN) / PER_HOST)));
+        assert!(
+            error
+                .help
+                .unwrap()
+                .contains(&format!("--forks {}", (limit - OWN) / PER_HOST))
+        );
         // Hosts that are not there need nothing.
         assert!(check(forks, 1).is_ok());
     }
