@@ -49,6 +49,8 @@ pub struct Ready {
     title: String,
     adhoc: bool,
     words: Vec<String>,
+    /// What is odd but no mistake; told after the first event.
+    complaints: Vec<String>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -169,18 +171,13 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         .map_err(|error| crate::source::Diagnostic::new(format!("cannot start the reporter: {error}")))?;
     let teller = reporter.teller();
     let _ = late_teller.set(reporter.teller());
-    for text in complaints {
-        teller.message(Severity::Warning, text);
-    }
-    for warning in warnings.iter().chain(&shared.inventory.warnings).chain(&plan.warnings) {
-        teller.message(Severity::Warning, crate::cli::setup::one_line(warning));
-    }
+    let all = warnings.iter().chain(&shared.inventory.warnings).chain(&plan.warnings);
+    complaints.extend(all.map(crate::cli::setup::one_line));
     if shared.options.forks.min(hosts.len()) > MOST_WORKERS {
-        let text = format!(
+        complaints.push(format!(
             "{MOST_WORKERS} workers are the most that help; --forks {} is taken for that",
             shared.options.forks
-        );
-        teller.message(Severity::Warning, text);
+        ));
     }
     let signals = SignalGuard::listen(&cancel, move |name, again| {
         let text = if again {
@@ -205,6 +202,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         title: occasion.title.clone(),
         adhoc: occasion.adhoc,
         words,
+        complaints,
     })
 }
 
@@ -269,6 +267,10 @@ impl Ready {
             forks: options.forks,
             adhoc: self.adhoc,
         });
+        for text in &self.complaints {
+            let (severity, text) = (Severity::Warning, text.clone());
+            (self.shared.tell)(EventKind::Message { severity, text });
+        }
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),
