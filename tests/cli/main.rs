@@ -1,0 +1,17 @@
+//! The program itself, as people and scripts use it: words in, text and an exit code out, on hosts that are real
+//! OpenSSH servers on loopback.
+
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test: what fails is to fail here")]
+
+mod become_user;
+mod exec;
+mod files;
+mod flow;
+mod listings;
+mod looks;
+mod mistakes;
+mod outputs;
+mod retry;
+mod signals;
+mod site;
+mod support;
