@@ -105,26 +105,25 @@ pub fn print(text: &str) -> Result<ExitCode, Diagnostics> {
 
 /// The hosts of each play, found before anything is shown so that mistakes come first.
 struct HostsOf {
-    plays: Vec<(*const Play, Vec<HostName>)>,
-    lookup: Box<dyn Fn(&Play) -> Vec<HostName>>,
+    lookup: Lookup,
 }
+
+type Lookup = Box<dyn Fn(&Play) -> Vec<HostName>>;
 
 impl HostsOf {
     fn new(setup: &Setup, compiled: &Plan) -> Result<Self, Diagnostics> {
-        let mut plays = Vec::new();
+        let mut plays: Vec<(*const Play, Vec<HostName>)> = Vec::new();
         for play in &compiled.plays {
             plays.push((std::ptr::from_ref::<Play>(play), setup.hosts_of(play)?));
         }
-        let known = plays.clone();
         let lookup = Box::new(move |play: &Play| {
-            let found = known.iter().find(|(known, _)| std::ptr::eq(*known, play));
+            let found = plays.iter().find(|(known, _)| std::ptr::eq(*known, play));
             found.map(|(_, hosts)| hosts.clone()).unwrap_or_default()
         });
-        Ok(Self { plays, lookup })
+        Ok(Self { lookup })
     }
 
     fn show<'a>(&'a self, flags: &'a PlaybookFlags, hosts: bool, tasks: bool, tags: bool) -> show::Show<'a> {
-        let _ = &self.plays;
         show::Show {
             hosts,
             tasks,

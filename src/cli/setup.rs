@@ -226,11 +226,11 @@ impl Setup {
         };
         place(&s.remote_user.from, &|r| r.user.clone_from(&s.remote_user.value));
         place(&s.private_key_file.from, &|r| {
-            r.key_file.clone_from(&s.private_key_file.value)
+            r.key_file.clone_from(&s.private_key_file.value);
         });
         place(&s.known_hosts.from, &|r| r.known_hosts.clone_from(&s.known_hosts.value));
         place(&s.host_key_checking.from, &|r| {
-            r.host_key_check = s.host_key_checking.value.map(check_of)
+            r.host_key_check = s.host_key_checking.value.map(check_of);
         });
         if !s.timeout.is_default() {
             place(&s.timeout.from, &|r| r.timeout = Some(s.timeout.value));

@@ -73,7 +73,7 @@ fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<Ha
                 host.cursor.end();
             }
             Next::Meta(Meta::EndPlay | Meta::EndBatch) => host.cursor.end(),
-            Next::Meta(meta) => engine.host_meta(shared, meta, host),
+            Next::Meta(meta) => Engine::host_meta(shared, meta, host),
             Next::Include(wishes) => {
                 let mut included = Included::default();
                 let lists: Result<Vec<_>, _> = wishes

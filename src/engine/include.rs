@@ -122,20 +122,16 @@ pub fn variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Outcome {
 fn read_variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Result<Outcome, Diagnostic> {
     let rendered = to_json(&work.shared.templar.render(args, scope)?);
     let text = |key: &str| rendered.get(key).and_then(Json::as_str).map(str::to_owned);
-    let files = match text("dir") {
-        Some(dir) => {
-            let dir = locate(work, &dir, true).ok_or_else(|| args.error(format!("{dir} directory does not exist")))?;
-            files_of(&dir, &rendered, args)?
-        }
-        None => {
-            let name = text("file")
-                .or_else(|| text("_raw_params"))
-                .ok_or_else(|| args.error("`include_vars` needs a file or a dir"))?;
-            let name = name.trim();
-            let path = locate(work, name, false)
-                .ok_or_else(|| args.error(format!("Could not find file on the Ansible Controller: {name}")))?;
-            vec![path]
-        }
+    let files = if let Some(dir) = text("dir") {
+        let dir = locate(work, &dir, true).ok_or_else(|| args.error(format!("{dir} directory does not exist")))?;
+        files_of(&dir, &rendered, args)?
+    } else {
+        let name = text("file").or_else(|| text("_raw_params"));
+        let name = name.ok_or_else(|| args.error("`include_vars` needs a file or a dir"))?;
+        let name = name.trim();
+        let path = locate(work, name, false)
+            .ok_or_else(|| args.error(format!("Could not find file on the Ansible Controller: {name}")))?;
+        vec![path]
     };
     let mut map = VarMap::new();
     let mut names = Vec::new();

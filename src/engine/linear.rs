@@ -322,7 +322,7 @@ impl Rounds<'_> {
             }
         }
         let host = hosts.get_mut(index)?;
-        self.engine.host_meta(shared, meta, host);
+        Engine::host_meta(shared, meta, host);
         self.look_ahead(host);
         None
     }

@@ -84,19 +84,18 @@ impl Link for TaskLink<'_> {
         let key = self.key();
         self.links.drop_dead();
         let known = self.links.open.iter().position(|(k, _)| *k == key);
-        let index = match known {
-            Some(index) => index,
-            None => {
-                let begun = Instant::now();
-                let session = self.shared.transport.connect(&self.settings, &self.deadline)?;
-                (self.shared.tell)(EventKind::HostConnected {
-                    host: self.host.clone(),
-                    info: serde_json::to_value(session.info()).unwrap_or_default(),
-                    seconds: begun.elapsed().as_secs_f64(),
-                });
-                self.links.open.push((key, session));
-                self.links.open.len() - 1
-            }
+        let index = if let Some(index) = known {
+            index
+        } else {
+            let begun = Instant::now();
+            let session = self.shared.transport.connect(&self.settings, &self.deadline)?;
+            (self.shared.tell)(EventKind::HostConnected {
+                host: self.host.clone(),
+                info: serde_json::to_value(session.info()).unwrap_or_default(),
+                seconds: begun.elapsed().as_secs_f64(),
+            });
+            self.links.open.push((key, session));
+            self.links.open.len() - 1
         };
         match self.links.open.get_mut(index) {
             Some((_, session)) => Ok(session.as_mut()),

@@ -302,11 +302,9 @@ fn is_free(shared: &Shared, play: &Play) -> Result<bool, Diagnostic> {
         None => shared.options.strategy.clone().unwrap_or_else(|| "linear".to_owned()),
     };
     match name.strip_prefix("ansible.builtin.").unwrap_or(&name) {
-        "linear" | "debug" => Ok(false),
-        "free" | "host_pinned" => Ok(true),
         // Strategies of accelerators change speed, not results.
-        "mitogen_linear" | "mitogen" => Ok(false),
-        "mitogen_free" | "mitogen_host_pinned" => Ok(true),
+        "linear" | "debug" | "mitogen_linear" | "mitogen" => Ok(false),
+        "free" | "host_pinned" | "mitogen_free" | "mitogen_host_pinned" => Ok(true),
         other => {
             let error = Diagnostic::new(format!("unknown strategy `{other}`"))
                 .help("`linear`, `free` and `host_pinned` are there");

@@ -151,12 +151,14 @@ fn session_status(error: &SessionError, phase: Phase) -> Status {
         {
             Status::InDoubt
         }
-        SessionError::Stopped {
-            stop: Stop::Cancelled, ..
-        } => Status::Failed,
         // A look that was cut off changed nothing.
         SessionError::InDoubt { .. } | SessionError::Lost { .. } => Status::Unreachable,
-        SessionError::Refused { .. } | SessionError::File { .. } | SessionError::Local(_) => Status::Failed,
+        SessionError::Stopped {
+            stop: Stop::Cancelled, ..
+        }
+        | SessionError::Refused { .. }
+        | SessionError::File { .. }
+        | SessionError::Local(_) => Status::Failed,
     }
 }
 
@@ -232,7 +234,7 @@ pub fn of_loop(items: Vec<Outcome>) -> Outcome {
 }
 
 /// Keys that stand in the report itself, or are private.
-const OWN_KEYS: [&str; 5] = ["stdout", "stderr", "stdout_lines", "stderr_lines", "rc"];
+const OWN_KEYS: [&str; 6] = ["stdout", "stderr", "stdout_lines", "stderr_lines", "rc", "failed"];
 
 /// Puts an outcome into a report.
 pub fn fill(report: &mut TaskReport, outcome: &Outcome, censored: bool) {

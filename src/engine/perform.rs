@@ -102,7 +102,7 @@ fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Resu
             format!("ansible.legacy.{}", spec.name),
         ] {
             if let Some(Json::Object(map)) = value.get(&name) {
-                all = map.clone();
+                all.clone_from(map);
             }
         }
     }

@@ -21,6 +21,8 @@ use crate::vars::{Value, Var, VarMap};
 
 /// Makes connection settings of what variables say: ssh_config and the defaults fill in the rest.
 pub type Resolve = Box<dyn Fn(&HostName, &ConnectRequest) -> Result<ConnectSettings, String> + Send + Sync>;
+/// Facts of a result: gathered ones (`true`), or the host's own variables (`set_fact`).
+pub type Facts = (bool, serde_json::Map<String, serde_json::Value>);
 /// Takes events in; may wait when the outputs are slow.
 pub type Tell = Box<dyn Fn(EventKind) + Send + Sync>;
 
@@ -114,7 +116,7 @@ pub struct Shared {
     /// Variables of every host, published after each of its tasks.
     hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
     /// Facts that other hosts' tasks gave to a host (`delegate_facts`), until its next task.
-    given: Mutex<HashMap<HostName, Vec<(bool, serde_json::Map<String, serde_json::Value>)>>>,
+    given: Mutex<HashMap<HostName, Vec<Facts>>>,
     /// Variable files already read.
     files: Mutex<HashMap<PathBuf, Arc<VarMap>>>,
 }
@@ -152,7 +154,7 @@ impl HostVars {
     }
 
     /// Takes facts in: gathered ones (`true`) and those that are the host's own variables (`set_fact`).
-    pub fn learn(&mut self, facts: &[(bool, serde_json::Map<String, serde_json::Value>)]) {
+    pub fn learn(&mut self, facts: &[Facts]) {
         for (gathered, facts) in facts {
             if *gathered {
                 self.add_facts(facts);
@@ -238,7 +240,7 @@ impl Shared {
     }
 
     /// Gives facts to another host: it sees them from its next task on, everybody else at once.
-    pub fn give(&self, host: &HostName, facts: &[(bool, serde_json::Map<String, serde_json::Value>)]) {
+    pub fn give(&self, host: &HostName, facts: &[Facts]) {
         if let Some(slot) = self.hosts.get(host) {
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::make_mut(&mut slot).learn(facts);
@@ -248,8 +250,12 @@ impl Shared {
     }
 
     /// The facts that others gave to a host since it last asked.
-    pub fn take_given(&self, host: &HostName) -> Vec<(bool, serde_json::Map<String, serde_json::Value>)> {
-        self.given.lock().unwrap_or_else(PoisonError::into_inner).remove(host).unwrap_or_default()
+    pub fn take_given(&self, host: &HostName) -> Vec<Facts> {
+        self.given
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(host)
+            .unwrap_or_default()
     }
 
     /// Publishes what was learnt about a host.

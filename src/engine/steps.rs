@@ -46,7 +46,7 @@ impl Engine<'_> {
     }
 
     /// A `meta` action that concerns one host.
-    pub(super) fn host_meta(&self, shared: &Shared, meta: Meta, host: &mut HostRun) {
+    pub(super) fn host_meta(shared: &Shared, meta: Meta, host: &mut HostRun) {
         match meta {
             Meta::FlushHandlers => host.cursor.flush(),
             Meta::ClearFacts => {

@@ -100,8 +100,16 @@ fn move_tree(order: &Transfer, up: bool, dry_run: bool, host: &mut Reader<'_>) -
         transfer::put(session, &tree, &options, host.elevate, &mut silent, host.deadline)?
     } else {
         let source = order.sources.first().map(String::as_bytes).unwrap_or_default();
-        let options = GetOptions { preserve_times: order.times, dry_run, ..GetOptions::default() };
-        let request = GetRequest { source, dest: Path::new(&order.dest), host: &order.host };
+        let options = GetOptions {
+            preserve_times: order.times,
+            dry_run,
+            ..GetOptions::default()
+        };
+        let request = GetRequest {
+            source,
+            dest: Path::new(&order.dest),
+            host: &order.host,
+        };
         transfer::get(session, request, &options, host.elevate, &mut silent, host.deadline)?
     };
     Ok(Taken {

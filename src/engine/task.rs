@@ -86,14 +86,14 @@ impl Work<'_> {
             Ok(scope) => scope,
             Err(error) => {
                 let outcome = Outcome::failed(explain(&error));
-                return self.finish(host, outcome, &Scope::new(), begun, false);
+                return self.finish(host, &outcome, &Scope::new(), begun, false);
             }
         };
         match &self.task.action {
             Action::Meta(meta) => match self.conditions(&self.task.keywords.when, &scope) {
                 Ok(None) => (Next::Meta(*meta), Learnt::default()),
                 Ok(Some(_)) => (Next::Advance, Learnt::default()),
-                Err(error) => self.finish(host, Outcome::failed(explain(&error)), &scope, begun, false),
+                Err(error) => self.finish(host, &Outcome::failed(explain(&error)), &scope, begun, false),
             },
             Action::IncludeTasks { .. } | Action::IncludeRole { .. } => self.include(host, &scope, begun),
             Action::Module { .. } | Action::IncludeVars { .. } | Action::Missing { .. } | Action::Engine { .. } => {
@@ -104,7 +104,7 @@ impl Work<'_> {
                     });
                 }
                 let (outcome, looped) = self.all_passes(host, &scope);
-                self.finish(host, outcome, &scope, begun, looped)
+                self.finish(host, &outcome, &scope, begun, looped)
             }
         }
     }
@@ -127,11 +127,11 @@ impl Work<'_> {
         let mut outcomes = Vec::new();
         let mut scope = scope.clone();
         for (index, item) in items.iter().enumerate() {
-            if index > 0 {
-                if let Err(stop) = self.pause(repeat, &scope) {
-                    outcomes.push(Outcome::failed(stop));
-                    break;
-                }
+            if index > 0
+                && let Err(stop) = self.pause(repeat, &scope)
+            {
+                outcomes.push(Outcome::failed(stop));
+                break;
             }
             let begun = Instant::now();
             let pass_scope = scope.with(Arc::new(loop_vars(repeat, &items, index)));
@@ -229,7 +229,10 @@ impl Work<'_> {
         }
         let mut map = VarMap::new();
         let inner: Value = vars.into_iter().collect();
-        map.insert("ansible_delegated_vars".into(), Var::Data([(name.to_string(), inner)].into_iter().collect()));
+        map.insert(
+            "ansible_delegated_vars".into(),
+            Var::Data([(name.to_string(), inner)].into_iter().collect()),
+        );
         Some(scope.with(Arc::new(map)))
     }
 
@@ -465,7 +468,7 @@ impl Work<'_> {
                         Ok(Some(condition)) => Outcome::skipped("Conditional result was False", Some(condition)),
                         Ok(None) | Err(_) => Outcome::failed(explain(&error)),
                     };
-                    return self.finish(host, outcome, scope, begun, false);
+                    return self.finish(host, &outcome, scope, begun, false);
                 }
             },
         };
@@ -483,15 +486,15 @@ impl Work<'_> {
                     skipped = Some(condition);
                     continue;
                 }
-                Err(error) => return self.finish(host, Outcome::failed(explain(&error)), scope, begun, false),
+                Err(error) => return self.finish(host, &Outcome::failed(explain(&error)), scope, begun, false),
             }
             let rendered = match self.shared.templar.render(what, &pass_scope) {
                 Ok(value) => to_json(&value),
-                Err(error) => return self.finish(host, Outcome::failed(explain(&error)), scope, begun, false),
+                Err(error) => return self.finish(host, &Outcome::failed(explain(&error)), scope, begun, false),
             };
             if !is_role && !rendered.is_string() {
                 let outcome = Outcome::failed(format!("a file name is needed to include; it is {rendered}"));
-                return self.finish(host, outcome, scope, begun, false);
+                return self.finish(host, &outcome, scope, begun, false);
             }
             let mut vars = VarMap::new();
             for layer in &self.task.keywords.vars {
@@ -516,7 +519,7 @@ impl Work<'_> {
                 }
                 _ => outcome::of_loop(Vec::new()),
             };
-            return self.finish(host, outcome, scope, begun, false);
+            return self.finish(host, &outcome, scope, begun, false);
         }
         (Next::Include(wishes), Learnt::default())
     }
@@ -542,25 +545,25 @@ impl Work<'_> {
     fn finish(
         &self,
         host: &mut HostRun,
-        outcome: Outcome,
+        outcome: &Outcome,
         scope: &Scope,
         begun: Instant,
         looped: bool,
     ) -> (Next, Learnt) {
         let mut learnt = Learnt::default();
         if let Some(name) = &self.task.register {
-            let value = registered(&outcome);
+            let value = registered(outcome);
             learnt.registered = Some((name.clone(), value));
         }
         if outcome.status.is_good() || outcome.values.contains_key("results") {
-            collect_facts(&self.task.action, &outcome, &mut learnt);
+            collect_facts(&self.task.action, outcome, &mut learnt);
             learnt.variables.extend(outcome.variables.clone());
         }
         if let Some(other) = self.facts_go_to(host, scope) {
             self.shared.give(&other, &std::mem::take(&mut learnt.facts));
         }
         learn(self.shared, host, &learnt);
-        let mut report = self.report(host, scope, &outcome, begun);
+        let mut report = self.report(host, scope, outcome, begun);
         report.looped = looped;
         if outcome.changed() && outcome.status == Status::Changed {
             report.notified = self.notify(host, scope, &mut report.warnings);
@@ -583,7 +586,7 @@ impl Work<'_> {
             report.rescued = host.cursor.after_failure() == crate::engine::cursor::AfterFailure::Rescued;
             if report.rescued {
                 let failed_task = serde_json::json!({ "name": self.name, "action": self.task.action_name });
-                let result = registered(&outcome);
+                let result = registered(outcome);
                 host.learn(self.shared, |vars| {
                     vars.set("ansible_failed_task", from_json(&failed_task));
                     vars.set("ansible_failed_result", result);
@@ -600,7 +603,10 @@ impl Work<'_> {
     fn facts_go_to(&self, host: &HostRun, scope: &Scope) -> Option<HostName> {
         let keywords = &self.task.keywords;
         let node = keywords.delegate_to.as_ref()?;
-        if !self.flag(keywords.delegate_facts.as_ref(), scope, false).unwrap_or(false) {
+        if !self
+            .flag(keywords.delegate_facts.as_ref(), scope, false)
+            .unwrap_or(false)
+        {
             return None;
         }
         let name = self.shared.templar.render(node, scope).ok()?.to_string();

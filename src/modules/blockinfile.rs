@@ -136,12 +136,9 @@ impl BlockInFile {
             if self.append && lines.get(place).is_some_and(|line| line != "\n") {
                 new.push("\n".to_owned());
             }
-            if place > 0 {
-                if let Some(before) = lines.get_mut(place - 1) {
-                    if !before.ends_with('\n') {
-                        before.push('\n');
-                    }
-                }
+            let before = place.checked_sub(1).and_then(|at| lines.get_mut(at));
+            if let Some(before) = before.filter(|line| !line.ends_with('\n')) {
+                before.push('\n');
             }
             place = place.min(lines.len());
             lines.splice(place..place, new);

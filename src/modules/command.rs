@@ -194,23 +194,24 @@ impl Run {
         values.insert("msg".into(), format!("{did} not run command since '{path}' {why}").into());
     }
 
-    fn failure(&self, rc: i32, msg: &str, values: &Values) -> ModuleError {
-        let mut values = values.clone();
-        values.insert("rc".into(), rc.into());
-        values.insert("msg".into(), msg.into());
-        for name in ["stdout", "stderr"] {
-            values.insert(name.into(), "".into());
-            values.insert(format!("{name}_lines"), Json::Array(Vec::new()));
-        }
-        ModuleError::Failed {
-            msg: msg.to_owned(),
-            values: Box::new(values),
-        }
-    }
-
     fn no_such_program(&self, values: &Values) -> ModuleError {
         let program = self.argv.first().map(String::as_str).unwrap_or_default();
-        self.failure(2, &format!("[Errno 2] No such file or directory: b'{program}'"), values)
+        failure(2, &format!("[Errno 2] No such file or directory: b'{program}'"), values)
+    }
+}
+
+/// A failure before the command ran: the keys are there all the same.
+fn failure(rc: i32, msg: &str, values: &Values) -> ModuleError {
+    let mut values = values.clone();
+    values.insert("rc".into(), rc.into());
+    values.insert("msg".into(), msg.into());
+    for name in ["stdout", "stderr"] {
+        values.insert(name.into(), "".into());
+        values.insert(format!("{name}_lines"), Json::Array(Vec::new()));
+    }
+    ModuleError::Failed {
+        msg: msg.to_owned(),
+        values: Box::new(values),
     }
 }
 
@@ -265,7 +266,7 @@ impl Module for Run {
             Some(words) if words.starts_with(b"chdir ") => {
                 let said = String::from_utf8_lossy(&words[6..]).into_owned();
                 let msg = format!("Unable to change directory before execution: {}: {said}", self.chdir);
-                return Err(self.failure(1, &msg, values));
+                return Err(failure(1, &msg, values));
             }
             Some(_) | None => {}
         }

@@ -139,7 +139,7 @@ fn content_of(given: &Given<'_>, args: Arguments<'_>, content: &Json) -> Result<
     let mut placement = placement(given, args, Content::Bytes(text.into_bytes().into()), None)?;
     placement.sha1 = Some(digests.sha1);
     placement.md5 = Some(digests.md5);
-    placement.source = "content".to_owned();
+    "content".clone_into(&mut placement.source);
     Ok(Copy::One(placement))
 }
 
@@ -208,7 +208,7 @@ impl Module for Copy {
 
     fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {
         match self {
-            Self::Remote(_, tree) if taken.iter().any(|one| !one.stdout.is_empty()) => tree.conclude(taken),
+            Self::Remote(..) if taken.iter().any(|one| !one.stdout.is_empty()) => RemoteTree::conclude(taken),
             Self::One(_) | Self::Tree(_) | Self::Remote(..) => {
                 Placement::conclude(taken, values);
                 Ok(())

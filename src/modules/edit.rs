@@ -41,6 +41,9 @@ pub struct TextFile {
     check: bool,
 }
 
+/// Makes the new text from the old one; `None`: there is no file.
+pub type Edit<'a> = &'a dyn Fn(Option<&[u8]>) -> Result<Edited, ModuleError>;
+
 /// What an edit made.
 #[derive(Debug, Default)]
 pub struct Edited {
@@ -73,11 +76,7 @@ impl TextFile {
     }
 
     /// Looks, edits, and says what to do. `edit` gets the text, or nothing when there is no file; links are followed.
-    pub fn inspect(
-        &self,
-        host: &mut Reader<'_>,
-        edit: &dyn Fn(Option<&[u8]>) -> Result<Edited, ModuleError>,
-    ) -> Result<Change, ModuleError> {
+    pub fn inspect(&self, host: &mut Reader<'_>, edit: Edit<'_>) -> Result<Change, ModuleError> {
         let sights = [Sight::of(self.path.as_bytes()), Sight::of(place::parent(&self.path))];
         let look = host.look(&sights, Some((self.path.as_bytes(), LARGEST)))?;
         let [seen, parent] = look.seen.as_slice() else {

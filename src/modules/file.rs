@@ -157,7 +157,7 @@ impl Module for FileState {
             None => "file",
         };
         match state {
-            "absent" => Ok(self.absent(seen)),
+            "absent" => Ok(absent(seen)),
             "directory" => self.directory(&look, seen, above, host),
             "link" => self.link(&look, seen, source, relative),
             "hard" => self.hard(&look, seen, source),
@@ -197,23 +197,6 @@ impl FileState {
         sights
     }
 
-    fn absent(&self, seen: &Seen) -> Change {
-        let mut values = self.values("path", seen);
-        values.insert("state".into(), "absent".into());
-        if seen.is_absent() {
-            return Change::None { values };
-        }
-        let mut diff = StateDiff::of(&seen.name());
-        diff.set("state", seen.word().into(), "absent".into());
-        Change::Needed {
-            diff: diff.finish(),
-            steps: vec![Step::Remove {
-                path: seen.path.clone(),
-            }],
-            values,
-        }
-    }
-
     fn directory(
         &self,
         look: &Look,
@@ -229,7 +212,7 @@ impl FileState {
                 if self.recurse {
                     self.tree(look, seen, &mut plan, host)?;
                 }
-                Ok(plan.finish(seen, self.values("path", seen)))
+                Ok(plan.finish(seen, values("path", seen)))
             }
             State::Found(_) | State::Link { .. } | State::Denied(_) => Err(self.refuse(
                 seen,
@@ -252,7 +235,7 @@ impl FileState {
         Change::Needed {
             diff: diff.finish(),
             steps,
-            values: self.values("path", seen),
+            values: values("path", seen),
         }
     }
 
@@ -288,7 +271,7 @@ impl FileState {
         match &seen.state {
             State::Found(found) if !found.stat.is(DIRECTORY) => {
                 let plan = self.attributes(look, seen, &found.stat, false);
-                Ok(plan.finish(seen, self.values("path", seen)))
+                Ok(plan.finish(seen, values("path", seen)))
             }
             State::Absent | State::Found(_) | State::Link { .. } | State::Denied(_) => Err(self.refuse(
                 seen,
@@ -313,12 +296,12 @@ impl FileState {
             return Ok(Change::Needed {
                 diff: diff.finish(),
                 steps,
-                values: self.values("dest", seen),
+                values: values("dest", seen),
             });
         };
         let mut plan = self.attributes_only(look, target, stat, target.is_link());
         plan.times(target, stat, &access, &modification);
-        Ok(plan.finish(target, self.values("dest", seen)))
+        Ok(plan.finish(target, values("dest", seen)))
     }
 
     fn link(&self, look: &Look, seen: &Seen, source: &Seen, relative: &Seen) -> Result<Change, ModuleError> {
@@ -338,7 +321,7 @@ impl FileState {
         if self.src.is_some() {
             self.may_link(seen, source, relative)?;
         }
-        let mut values = self.values("dest", seen);
+        let mut values = values("dest", seen);
         values.insert("src".into(), String::from_utf8_lossy(&wanted).into_owned().into());
         let mut diff = StateDiff::of(&seen.name());
         if old.as_ref() == Some(&wanted) {
@@ -421,7 +404,7 @@ impl FileState {
     }
 
     fn hard(&self, look: &Look, seen: &Seen, source: &Seen) -> Result<Change, ModuleError> {
-        let mut values = self.values("dest", seen);
+        let mut values = values("dest", seen);
         let Some(src) = &self.src else {
             if seen.word() == "hard" {
                 return self.file(look, seen);
@@ -499,14 +482,8 @@ impl FileState {
         touch_step(path, access?, modification?, link)
     }
 
-    fn values(&self, key: &str, seen: &Seen) -> Values {
-        let mut values = Values::new();
-        values.insert(key.into(), seen.name().into());
-        values
-    }
-
     fn refuse(&self, seen: &Seen, msg: String) -> ModuleError {
-        let mut values = self.values("path", seen);
+        let mut values = values("path", seen);
         values.insert("state".into(), seen.word().into());
         if let Some(src) = &self.src {
             values.insert("src".into(), src.clone().into());
@@ -516,6 +493,30 @@ impl FileState {
             values: Box::new(values),
         }
     }
+}
+
+fn absent(seen: &Seen) -> Change {
+    let mut values = values("path", seen);
+    values.insert("state".into(), "absent".into());
+    if seen.is_absent() {
+        return Change::None { values };
+    }
+    let mut diff = StateDiff::of(&seen.name());
+    diff.set("state", seen.word().into(), "absent".into());
+    Change::Needed {
+        diff: diff.finish(),
+        steps: vec![Step::Remove {
+            path: seen.path.clone(),
+        }],
+        values,
+    }
+}
+
+/// The key that names the path.
+fn values(key: &str, seen: &Seen) -> Values {
+    let mut values = Values::new();
+    values.insert(key.into(), seen.name().into());
+    values
 }
 
 /// Steps and what they change.

@@ -103,7 +103,8 @@ fn write_string(text: &str, out: &mut String) {
             out.push(c);
         } else {
             for unit in c.encode_utf16(&mut units) {
-                out.push_str(&format!("\\u{unit:04x}"));
+                out.push_str("\\u");
+                out.push_str(&crate::modules::local::hex(&unit.to_be_bytes()));
             }
         }
     }

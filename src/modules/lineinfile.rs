@@ -164,7 +164,7 @@ struct Hit {
 
 impl LineInFile {
     fn remove(&self, text: &Text) -> Result<Edited, ModuleError> {
-        let regexp = self.compile(text, self.regexp.as_ref())?;
+        let regexp = compile(text, self.regexp.as_ref())?;
         let line = text.own(&self.line);
         let search = self.search.as_ref().map(|search| text.own(search));
         let mut kept = String::new();
@@ -190,10 +190,6 @@ impl LineInFile {
         })
     }
 
-    fn compile(&self, text: &Text, pattern: Option<&String>) -> Result<Option<Regex>, ModuleError> {
-        pattern.map(|pattern| pattern::compile(&text.own(pattern), false)).transpose()
-    }
-
     fn keep(&self, text: &Text) -> Result<Edited, ModuleError> {
         let mut lines = pattern::lines(&text.chars);
         let line = text.own(&self.line);
@@ -207,7 +203,7 @@ impl LineInFile {
             (None, Some(at)) => replaced(&mut lines, at, line),
             // Without a match nobody knows what the groups stand for.
             (None, None) if self.backrefs => "",
-            (None, None) => self.insert(text, &mut lines, line)?,
+            (None, None) => self.insert(text, &mut lines, &line)?,
         };
         Ok(Edited {
             text: (!msg.is_empty()).then(|| text.bytes(&lines.concat())),
@@ -218,7 +214,7 @@ impl LineInFile {
 
     /// The line that `regexp` or `search_string` means, and what it becomes.
     fn find(&self, text: &Text, lines: &[String], line: &str) -> Result<Option<Hit>, ModuleError> {
-        let regexp = self.compile(text, self.regexp.as_ref())?;
+        let regexp = compile(text, self.regexp.as_ref())?;
         let search = self.search.as_ref().map(|search| text.own(search));
         let mut hit = None;
         for (at, current) in lines.iter().enumerate() {
@@ -241,8 +237,8 @@ impl LineInFile {
         Ok(hit)
     }
 
-    fn insert(&self, text: &Text, lines: &mut Vec<String>, line: String) -> Result<&'static str, ModuleError> {
-        let ended = with_end(line.clone());
+    fn insert(&self, text: &Text, lines: &mut Vec<String>, line: &str) -> Result<&'static str, ModuleError> {
+        let ended = with_end(line.to_owned());
         if self.before.as_deref() == Some("BOF") || self.after.as_deref() == Some("BOF") {
             lines.insert(0, ended);
             return Ok("line added");
@@ -302,4 +298,8 @@ fn with_end(mut line: String) -> String {
 
 fn without_end(line: &str) -> &str {
     line.trim_end_matches(['\r', '\n'])
+}
+
+fn compile(text: &Text, pattern: Option<&String>) -> Result<Option<Regex>, ModuleError> {
+    pattern.map(|pattern| pattern::compile(&text.own(pattern), false)).transpose()
 }

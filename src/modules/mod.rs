@@ -176,8 +176,8 @@ macro_rules! modules {
 
 // The one line to add a module to.
 modules! {
-    assert, blockinfile, command, copy, debug, fail, fetch, file, get, lineinfile, ping, put, raw, replace, script,
-    set_fact, setup, shell, slurp, stat, template,
+    assert, blockinfile, command, copy, debug, fail, fetch, file, find, get, lineinfile, ping, put, raw, replace, script,
+    set_fact, setup, shell, slurp, stat, tempfile, template, wait_for, wait_for_connection,
 }
 
 /// The module of that name, with or without `ansible.builtin.` or `ansible.legacy.`.

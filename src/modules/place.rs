@@ -223,7 +223,7 @@ impl Placement {
             .and_then(Seen::found)
             .is_some_and(|found| sha1.is_some() && found.digest == sha1);
         if same && let Some(seen) = seen {
-            return Ok(self.attributes(look, seen, &wanted, values));
+            return Ok(attributes(look, seen, &wanted, values));
         }
         if let Some(md5) = &self.md5 {
             values.insert("md5sum".into(), md5.clone().into());
@@ -294,30 +294,6 @@ impl Placement {
         }
     }
 
-    /// The content is right; owner and permissions may not be.
-    fn attributes(&self, look: &Look, seen: &Seen, wanted: &Wanted, mut values: Values) -> Change {
-        values.insert("path".into(), seen.name().into());
-        seen.describe(&mut values);
-        let Some(stat) = seen.stat() else {
-            return Change::None { values };
-        };
-        let mut steps = wanted.steps(&seen.path, stat, look.umask, false);
-        if steps.is_empty() {
-            return Change::None { values };
-        }
-        let mut diff = StateDiff::of(&seen.name());
-        wanted.tell(stat, look.umask, false, &mut diff);
-        steps.push(Step::Tell {
-            path: seen.path.clone(),
-            algorithm: None,
-        });
-        Change::Needed {
-            diff: diff.finish(),
-            steps,
-            values,
-        }
-    }
-
     fn content_diff(
         &self,
         name: &str,
@@ -353,6 +329,30 @@ impl Placement {
                 seen.describe(values);
             }
         }
+    }
+}
+
+/// The content is right; owner and permissions may not be.
+fn attributes(look: &Look, seen: &Seen, wanted: &Wanted, mut values: Values) -> Change {
+    values.insert("path".into(), seen.name().into());
+    seen.describe(&mut values);
+    let Some(stat) = seen.stat() else {
+        return Change::None { values };
+    };
+    let mut steps = wanted.steps(&seen.path, stat, look.umask, false);
+    if steps.is_empty() {
+        return Change::None { values };
+    }
+    let mut diff = StateDiff::of(&seen.name());
+    wanted.tell(stat, look.umask, false, &mut diff);
+    steps.push(Step::Tell {
+        path: seen.path.clone(),
+        algorithm: None,
+    });
+    Change::Needed {
+        diff: diff.finish(),
+        steps,
+        values,
     }
 }
 

@@ -276,7 +276,8 @@ fn fits(pattern: &str, name: &str) -> bool {
                     Some(rest) => ("^", rest.to_owned()),
                     None => ("", class),
                 };
-                regex.push_str(&format!("[{not}{}]", class.replace('\\', "\\\\").replace('[', "\\[")));
+                let class = class.replace('\\', "\\\\").replace('[', "\\[");
+                regex.push_str(&["[", not, &class, "]"].concat());
             }
             other => regex.push_str(&regex::escape(&other.to_string())),
         }

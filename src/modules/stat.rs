@@ -100,47 +100,8 @@ impl StatPath {
         let mut set = |name: &str, value: Json| map.insert(name.to_owned(), value);
         set("exists", true.into());
         set("path", seen.name().into());
-        set("mode", mode::show(stat.mode).into());
-        for (name, bits) in [
-            ("isdir", DIRECTORY),
-            ("ischr", 0o020_000),
-            ("isblk", 0o060_000),
-            ("isreg", REGULAR),
-            ("isfifo", 0o010_000),
-            ("islnk", 0o120_000),
-            ("issock", 0o140_000),
-        ] {
-            set(name, stat.is(bits).into());
-        }
-        set("uid", stat.uid.into());
-        set("gid", stat.gid.into());
-        set("size", stat.size.into());
-        set("inode", stat.inode.into());
-        set("dev", stat.device.into());
-        set("nlink", stat.links.into());
-        for (name, time) in ["atime", "mtime", "ctime"].into_iter().zip(stat.times) {
-            set(name, time.into());
-        }
-        for (name, bit) in [
-            ("wusr", 0o200),
-            ("rusr", 0o400),
-            ("xusr", 0o100),
-            ("wgrp", 0o020),
-            ("rgrp", 0o040),
-            ("xgrp", 0o010),
-            ("woth", 0o002),
-            ("roth", 0o004),
-            ("xoth", 0o001),
-            ("isuid", 0o4000),
-            ("isgid", 0o2000),
-        ] {
-            set(name, (stat.mode & bit != 0).into());
-        }
-        set("blocks", stat.blocks.into());
-        set("block_size", stat.block_size.into());
-        set("device_type", stat.device_type.into());
-        set("pw_name", stat.user.clone().into());
-        set("gr_name", stat.group.clone().into());
+        map.extend(describe(stat));
+        let mut set = |name: &str, value: Json| map.insert(name.to_owned(), value);
         let real = seen.followed().found();
         if let Some(found) = real {
             set("readable", found.readable.into());
@@ -166,4 +127,52 @@ impl StatPath {
         }
         map
     }
+}
+
+/// The keys that follow from `stat` alone.
+pub fn describe(stat: &Stat) -> Map<String, Json> {
+    let mut map = Map::new();
+    let mut set = |name: &str, value: Json| map.insert(name.to_owned(), value);
+    set("mode", mode::show(stat.mode).into());
+    for (name, bits) in [
+        ("isdir", DIRECTORY),
+        ("ischr", 0o020_000),
+        ("isblk", 0o060_000),
+        ("isreg", REGULAR),
+        ("isfifo", 0o010_000),
+        ("islnk", 0o120_000),
+        ("issock", 0o140_000),
+    ] {
+        set(name, stat.is(bits).into());
+    }
+    set("uid", stat.uid.into());
+    set("gid", stat.gid.into());
+    set("size", stat.size.into());
+    set("inode", stat.inode.into());
+    set("dev", stat.device.into());
+    set("nlink", stat.links.into());
+    for (name, time) in ["atime", "mtime", "ctime"].into_iter().zip(stat.times) {
+        set(name, time.into());
+    }
+    for (name, bit) in [
+        ("wusr", 0o200),
+        ("rusr", 0o400),
+        ("xusr", 0o100),
+        ("wgrp", 0o020),
+        ("rgrp", 0o040),
+        ("xgrp", 0o010),
+        ("woth", 0o002),
+        ("roth", 0o004),
+        ("xoth", 0o001),
+        ("isuid", 0o4000),
+        ("isgid", 0o2000),
+    ] {
+        set(name, (stat.mode & bit != 0).into());
+    }
+    set("blocks", stat.blocks.into());
+    set("block_size", stat.block_size.into());
+    set("device_type", stat.device_type.into());
+    set("pw_name", stat.user.clone().into());
+    set("gr_name", stat.group.clone().into());
+    map
 }

@@ -155,7 +155,10 @@ const SIGNALS: &[(&str, i32)] = &[
 
 /// The number of a signal; 255 for an unknown name.
 fn signal_number(name: &str) -> i32 {
-    SIGNALS.iter().find(|(n, _)| *n == name).map_or(255, |(_, number)| *number)
+    SIGNALS
+        .iter()
+        .find(|(n, _)| *n == name)
+        .map_or(255, |(_, number)| *number)
 }
 
 /// The name of a signal, or its number.

@@ -218,7 +218,9 @@ impl Compiler<'_> {
                     let near = crate::source::nearest(&text, names.iter().map(String::as_str));
                     mistakes.push(match near {
                         Some(near) => mistake.help(format!("did you mean `{near}`?")),
-                        None => mistake.help("handlers are named under `handlers` of the play or in handlers/ of a role"),
+                        None => {
+                            mistake.help("handlers are named under `handlers` of the play or in handlers/ of a role")
+                        }
                     });
                 }
             }

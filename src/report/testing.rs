@@ -76,6 +76,7 @@ pub(crate) fn names(hosts: &[&str]) -> Vec<HostName> {
 
 pub(crate) fn started(title: &str, hosts: &[&str], adhoc: bool) -> EventKind {
     EventKind::RunStarted {
+        folder: String::new(),
         run: "20261121-045100-7f3a".to_owned(),
         command: vec!["batchssh".to_owned(), "run".to_owned(), title.to_owned()],
         title: title.to_owned(),

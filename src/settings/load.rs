@@ -60,7 +60,9 @@ fn load_from(environment: Environment, places: Places<'_>) -> Result<Loaded, Dia
     let home = environment.home.clone();
     // Who names Ansible's configuration gets Ansible's defaults for files that it leaves behind.
     if environment.get("ANSIBLE_CONFIG").is_some() {
-        settings.retry_files.set(false, Source::Environment("ANSIBLE_CONFIG".to_owned()));
+        settings
+            .retry_files
+            .set(false, Source::Environment("ANSIBLE_CONFIG".to_owned()));
     }
     if let Some(path) = find_ansible_cfg(&environment, places, &mut warnings) {
         match SourceFile::read(&path) {
@@ -251,7 +253,9 @@ mod tests {
                 here: &here,
                 system: &self.dir.path().join("etc.cfg"),
             };
-            load_from(Environment::of(self.vars.clone()), places).map_err(|e| e.to_string())
+            // In full: what is printed has only the first mistakes.
+            let shown = |all: Diagnostics| all.0.iter().map(|one| format!("{one}\n")).collect();
+            load_from(Environment::of(self.vars.clone()), places).map_err(shown)
         }
     }
 

@@ -9,15 +9,14 @@ pub fn word(word: &[u8]) -> Vec<u8> {
     let mut rest = word;
     if let Some(user) = home(word) {
         let (user, after) = word.split_at(user);
-        match user {
-            b"~" => out.extend_from_slice(b"\"${HOME-~}\""),
+        if user == b"~" {
+            out.extend_from_slice(b"\"${HOME-~}\"");
+        } else {
             // A user's name: the shell looks its home up, and leaves an unknown one alone. By itself, because BusyBox loses
             // what follows an unknown name.
-            _ => {
-                out.extend_from_slice(b"\"$(printf %s ");
-                out.extend_from_slice(user);
-                out.extend_from_slice(b")\"");
-            }
+            out.extend_from_slice(b"\"$(printf %s ");
+            out.extend_from_slice(user);
+            out.extend_from_slice(b")\"");
         }
         rest = after;
     }

@@ -13,6 +13,14 @@ pub const READ: &str = concat!(include_str!("snippets/lib.sh"), include_str!("sn
 pub const COPY_TREE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/copytree.sh"));
 /// Gathers facts.
 pub const FACTS: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/facts.sh"));
+/// Lists what is below directories.
+pub const FIND: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/find.sh"));
+/// Tells which files have a line that fits.
+pub const CONTAINS: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/contains.sh"));
+/// Makes a private file or directory.
+pub const TEMPFILE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/tempfile.sh"));
+/// Tries until a port or path is as wanted.
+pub const WAIT: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/wait.sh"));
 /// Runs a command unless `creates` or `removes` say otherwise.
 pub const RUN: &str = include_str!("snippets/run.sh");
 /// Runs a script that comes through standard input.
@@ -26,6 +34,10 @@ pub const ALL: &[(&str, &str)] = &[
     ("read", READ),
     ("copytree", COPY_TREE),
     ("facts", FACTS),
+    ("find", FIND),
+    ("contains", CONTAINS),
+    ("tempfile", TEMPFILE),
+    ("wait", WAIT),
     ("run", RUN),
     ("script", SCRIPT),
 ];

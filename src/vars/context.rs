@@ -9,13 +9,13 @@ use crate::source::Span;
 use crate::vars::fault::{Fault, Res};
 use crate::vars::jinja::render::{self, Frame};
 use crate::vars::lazy::{Lazy, scalar, walk};
-use crate::vars::objects::{Undef, checked, lock};
+use crate::vars::objects::{Undef, checked, located, lock};
 use crate::vars::templar::Shared;
 use crate::vars::{Scope, Value, Var, stack};
 use crate::yaml::{Kind, Node, Text, TextUse};
 
 /// How many statements and expressions one rendering may evaluate.
-const FUEL: u64 = 20_000_000;
+const FUEL: u64 = 10_000_000;
 
 /// One rendering.
 #[derive(Debug)]
@@ -96,6 +96,11 @@ impl Ctx {
         Ok(Some(value))
     }
 
+    /// Gives a variable another value for the rest of this rendering.
+    pub(in crate::vars) fn replace(&self, name: &str, value: Value) {
+        lock(&self.done).insert(name.to_owned(), value);
+    }
+
     /// The value of the node at `path` inside `root`: containers stay lazy.
     pub(in crate::vars) fn node_value(&self, root: &Arc<Node>, path: Vec<u32>) -> Res {
         let node = walk(root, &path);
@@ -154,7 +159,9 @@ impl Ctx {
         }
         let result = self.template_text(&text.value);
         lock(&self.active).pop();
-        result.map_err(|fault| fault.at(|line| place(node, line)))
+        result
+            .map(|value| located(value, 0, Some(&|line| place(node, line))))
+            .map_err(|fault| fault.at(|line| place(node, line)))
     }
 
     /// Renders a text that is known to be a template.
@@ -181,19 +188,19 @@ impl Ctx {
 /// lines; everything else points at its beginning.
 pub(in crate::vars) fn place(node: &Node, line: u32) -> Span {
     let span = &node.span;
-    let index = span.line.saturating_sub(1) as usize;
-    let mut lines = span.file.text.lines();
-    let head = lines.nth(index).unwrap_or("");
-    let tail: String = head
-        .chars()
-        .skip(span.column.saturating_sub(1) as usize)
-        .take(4)
-        .collect();
-    if line == 0 || !tail.starts_with('|') {
+    let above = span
+        .line
+        .checked_sub(2)
+        .and_then(|index| span.file.text.lines().nth(index as usize));
+    let is_block = above.is_some_and(|above| {
+        let bare = above.split(" #").next().unwrap_or("").trim_end();
+        bare.rsplit(' ').next().is_some_and(|last| last.starts_with('|'))
+    });
+    if line <= 1 || !is_block {
         return span.clone();
     }
-    let at = span.line.saturating_add(line);
-    let written = lines.nth(line.saturating_sub(1) as usize).unwrap_or("");
+    let at = span.line.saturating_add(line - 1);
+    let written = span.file.text.lines().nth(at.saturating_sub(1) as usize).unwrap_or("");
     let blanks = written.chars().take_while(|c| *c == ' ').count();
     Span::new(&span.file, at, u32::try_from(blanks).unwrap_or(0).saturating_add(1))
 }

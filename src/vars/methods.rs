@@ -328,6 +328,38 @@ fn string_method(string: &str, name: &str, args: &Args) -> Res<Option<Value>> {
     }))
 }
 
+/// True for methods that change their list or mapping.
+pub(in crate::vars) fn changes(name: &str) -> bool {
+    matches!(
+        name,
+        "append"
+            | "extend"
+            | "insert"
+            | "pop"
+            | "remove"
+            | "sort"
+            | "reverse"
+            | "clear"
+            | "update"
+            | "setdefault"
+            | "popitem"
+    )
+}
+
+/// A copy that methods may change, of a list or mapping that they may not; `None`: no copy is needed.
+pub(in crate::vars) fn changeable_copy(value: &Value) -> Res<Option<Value>> {
+    let changes_itself = value.downcast_object_ref::<PyList>().is_some()
+        || value.downcast_object_ref::<PyDict>().is_some()
+        || value.downcast_object_ref::<Lazy>().is_some();
+    if changes_itself {
+        return Ok(None);
+    }
+    if let Some(items) = list_items(value)? {
+        return Ok(Some(list(items)));
+    }
+    Ok(map_pairs(value)?.map(dict))
+}
+
 /// The changeable list behind a value.
 fn changeable(object: &Value) -> Res<Value> {
     if let Some(lazy) = object.downcast_object_ref::<Lazy>() {

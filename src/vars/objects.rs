@@ -32,6 +32,8 @@ pub(in crate::vars) struct Undef {
     pub(in crate::vars) help: Option<Arc<str>>,
     /// Where the template stands that came to nothing, when it is another one than the user of the value.
     pub(in crate::vars) at: Option<Span>,
+    /// The line of the template it was printed on, from 1; 0: not known.
+    pub(in crate::vars) line: u32,
     /// The missing `else` of `a if b`: nothing when printed.
     pub(in crate::vars) soft: bool,
 }
@@ -57,6 +59,7 @@ impl Undef {
             message: message.into(),
             help: None,
             at: None,
+            line: 0,
             soft: false,
         })
     }
@@ -67,6 +70,7 @@ impl Undef {
             message: fault.message.into(),
             help: fault.help.map(Into::into),
             at: fault.at,
+            line: fault.line,
             soft: false,
         })
     }
@@ -77,7 +81,7 @@ impl Undef {
             message: self.message.to_string(),
             help: self.help.as_deref().map(str::to_owned),
             undefined: true,
-            line: 0,
+            line: self.line,
             at: self.at.clone(),
         }
     }
@@ -90,6 +94,7 @@ pub(in crate::vars) fn undef(value: &Value) -> Option<Undef> {
             message: "an undefined value was used".into(),
             help: None,
             at: None,
+            line: 0,
             soft: false,
         });
     }
@@ -99,6 +104,19 @@ pub(in crate::vars) fn undef(value: &Value) -> Option<Undef> {
 /// True for values that are not defined.
 pub(in crate::vars) fn is_undef(value: &Value) -> bool {
     value.is_undefined() || value.downcast_object_ref::<Undef>().is_some()
+}
+
+/// Says where an undefined value comes from, unless that is known: its line, and its place once the file is known.
+pub(in crate::vars) fn located(value: Value, line: u32, span: Option<&dyn Fn(u32) -> Span>) -> Value {
+    match value.downcast_object_ref::<Undef>() {
+        Some(undef) if undef.at.is_none() && !undef.soft => {
+            let mut undef = undef.clone();
+            undef.line = if undef.line == 0 { line } else { undef.line };
+            undef.at = span.map(|span| span(undef.line));
+            Value::from_object(undef)
+        }
+        _ => value,
+    }
 }
 
 /// The value, unless it is undefined.
@@ -167,6 +185,44 @@ impl Object for PyDict {
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::Values(lock(&self.0).keys().cloned().collect())
+    }
+}
+
+/// Drops values one after the other: lists that were nested by a loop may be deeper than the stack.
+fn bury(mut pending: Vec<Value>) {
+    while let Some(value) = pending.pop() {
+        if value.as_object().is_none() {
+            continue;
+        }
+        let list = value.downcast_object::<PyList>();
+        let dict = value.downcast_object::<PyDict>();
+        let namespace = value.downcast_object::<Namespace>();
+        drop(value);
+        if let Some(list) = list.and_then(Arc::into_inner) {
+            pending.append(&mut lock(&list.0));
+        } else if let Some(dict) = dict.and_then(Arc::into_inner) {
+            pending.extend(std::mem::take(&mut *lock(&dict.0)).into_values());
+        } else if let Some(namespace) = namespace.and_then(Arc::into_inner) {
+            pending.extend(std::mem::take(&mut *lock(&namespace.0)).into_values());
+        }
+    }
+}
+
+impl Drop for PyList {
+    fn drop(&mut self) {
+        bury(std::mem::take(&mut *lock(&self.0)));
+    }
+}
+
+impl Drop for PyDict {
+    fn drop(&mut self) {
+        bury(std::mem::take(&mut *lock(&self.0)).into_values().collect());
+    }
+}
+
+impl Drop for Namespace {
+    fn drop(&mut self) {
+        bury(std::mem::take(&mut *lock(&self.0)).into_values().collect());
     }
 }
 

@@ -418,10 +418,15 @@ fn at_node(node: &Node, fault: Fault) -> Diagnostic {
     fault.at(|line| place(node, line)).into_diagnostic()
 }
 
+/// A line of a template file.
+pub(in crate::vars) fn file_place(path: &Path, text: &str, line: u32) -> Span {
+    let header = u32::from(text.starts_with("#jinja2:"));
+    Span::new(&SourceFile::new(path, text), line.saturating_add(header).max(1), 1)
+}
+
 /// A fault in a template file, at its line.
 pub(in crate::vars) fn at_file(path: &Path, text: &str, fault: Fault) -> Fault {
-    let header = u32::from(text.starts_with("#jinja2:"));
-    fault.at(|line| Span::new(&SourceFile::new(path, text), line.saturating_add(header).max(1), 1))
+    fault.at(|line| file_place(path, text, line))
 }
 
 /// The variables of a scope as a mapping (`hostvars[host]`).
@@ -432,9 +437,15 @@ impl minijinja::value::Object for ScopeObject {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let _base = stack::Base::here();
         // Rendered whole: a part of it may outlive this rendering.
-        let value = self.0.variable(key.as_str()?).and_then(|value| value.map(|v| render::finish(&v)).transpose());
+        let value = self
+            .0
+            .variable(key.as_str()?)
+            .and_then(|value| value.map(|v| render::finish(&v)).transpose());
         value.unwrap_or_else(|fault| {
-            Some(Value::from(minijinja::Error::new(minijinja::ErrorKind::InvalidOperation, fault.message)))
+            Some(Value::from(minijinja::Error::new(
+                minijinja::ErrorKind::InvalidOperation,
+                fault.message,
+            )))
         })
     }
 

@@ -11,6 +11,12 @@
 //! - `diff`: a part of the difference,
 //! - `again`: what inspecting a second time finds; `none` unless said otherwise.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what went wrong by panicking"
+)]
+
 mod session;
 
 use std::os::unix::fs::PermissionsExt;
@@ -308,4 +314,109 @@ fn every_case_holds_under_every_shell_and_changes_nothing_the_second_time() {
         }
     }
     assert!(failed.is_empty(), "{} failed:\n{}", failed.len(), failed.join("\n"));
+}
+
+#[test]
+fn any_bytes_can_be_a_name_and_a_content() {
+    use batchssh::modules::look::Sight;
+    use batchssh::modules::step::{Content, Step, Write};
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = tempfile::tempdir().unwrap();
+    let deadline = Deadline::none(CancelToken::new());
+    for shell in shells(scratch.path()) {
+        let home = scratch.path().join(format!("home of {}", shell.name));
+        std::fs::create_dir_all(&home).unwrap();
+        let bytes: Vec<u8> = (1..=255).filter(|b| *b != b'/').collect();
+        let mut steps = Vec::new();
+        let mut paths = Vec::new();
+        for name in bytes.chunks(100) {
+            let mut path = home.as_os_str().as_bytes().to_vec();
+            path.push(b'/');
+            path.extend_from_slice(name);
+            steps.push(Step::Write(Box::new(Write {
+                path: path.clone(),
+                content: Content::Bytes([name, b"\0", name].concat().into()),
+                sha1: None,
+                mode: Some(0o640),
+                keep: None,
+                owner: None,
+                backup: false,
+                validate: Some("test -s %s".to_owned()),
+                unsafe_writes: false,
+            })));
+            steps.push(Step::Tell {
+                path: path.clone(),
+                algorithm: Some("sha1"),
+            });
+            paths.push(path);
+        }
+        let mut session = Local::new(&shell, home);
+        let mut reader = Reader {
+            link: &mut session,
+            elevate: None,
+            environment: &[],
+            deadline: &deadline,
+        };
+        let taken = take(&steps, &mut reader).unwrap_or_else(|e| panic!("{}: {e}", shell.name));
+        let sights: Vec<Sight> = paths.iter().map(|path| Sight::of(path.clone())).collect();
+        let look = reader.look(&sights, None).unwrap();
+        assert_eq!(session.count, 2, "{}", shell.name);
+        for (at, path) in paths.iter().enumerate() {
+            let real = std::fs::read(std::ffi::OsStr::from_bytes(path)).unwrap();
+            assert_eq!(
+                real.len(),
+                2 * (path.len() - path.iter().rposition(|b| *b == b'/').unwrap() - 1) + 1
+            );
+            assert_eq!(&look.seen[at].path, path, "{}", shell.name);
+            assert_eq!(look.seen[at].stat().unwrap().mode & 0o7777, 0o640);
+            let told = taken[2 * at + 1].seen.as_ref().unwrap().found().unwrap();
+            let digest = batchssh::modules::local::digest(&real).sha1;
+            assert_eq!(told.digest.as_deref(), Some(digest.as_str()), "{}", shell.name);
+        }
+    }
+}
+
+#[test]
+fn a_content_that_is_cut_leaves_the_old_file() {
+    use batchssh::modules::step::{Content, Step, Write};
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = tempfile::tempdir().unwrap();
+    let deadline = Deadline::none(CancelToken::new());
+    for shell in shells(scratch.path()) {
+        let home = scratch.path().join(format!("home of {}", shell.name));
+        std::fs::create_dir_all(&home).unwrap();
+        let old = home.join("old");
+        std::fs::write(&old, "old").unwrap();
+        let short = scratch.path().join("short");
+        std::fs::write(&short, "shorter than it says").unwrap();
+        let step = Step::Write(Box::new(Write {
+            path: old.as_os_str().as_bytes().to_vec(),
+            content: Content::File {
+                path: short,
+                size: 1000,
+            },
+            sha1: None,
+            mode: None,
+            keep: None,
+            owner: None,
+            backup: true,
+            validate: None,
+            unsafe_writes: false,
+        }));
+        let mut session = Local::new(&shell, home.clone());
+        let mut reader = Reader {
+            link: &mut session,
+            elevate: None,
+            environment: &[],
+            deadline: &deadline,
+        };
+        let error = take(&[step], &mut reader).unwrap_err().to_string();
+        assert!(error.contains("became shorter"), "{error}");
+        assert_eq!(std::fs::read_to_string(&old).unwrap(), "old");
+        assert_eq!(
+            std::fs::read_dir(&home).unwrap().count(),
+            1,
+            "something was left behind"
+        );
+    }
 }

@@ -144,7 +144,11 @@ impl Session for Local {
         })
     }
 
-    fn files(&mut self, _elevate: Option<&Become>, _deadline: &Deadline) -> Result<&mut dyn Files, SessionError> {
+    fn files<'s>(
+        &'s mut self,
+        _elevate: Option<&Become>,
+        _deadline: &Deadline,
+    ) -> Result<Box<dyn Files + 's>, SessionError> {
         Err(SessionError::Refused {
             reason: "no files here".to_owned(),
         })

@@ -65,7 +65,7 @@ impl RemoteTree {
         })
     }
 
-    pub(super) fn conclude(&self, taken: &[Taken]) -> Result<(), ModuleError> {
+    pub(super) fn conclude(taken: &[Taken]) -> Result<(), ModuleError> {
         for one in taken {
             differs(&one.stdout, one.rc, &one.stderr)?;
         }

@@ -157,7 +157,7 @@ impl Tree {
                 Kind::File {
                     content, sha1, mode, ..
                 } => self.file(&look, seen, content, sha1, *mode, &mut plan)?,
-                Kind::Link(target) => self.link(seen, target, &mut plan),
+                Kind::Link(target) => link(seen, target, &mut plan),
             }
         }
         let mut values = Values::new();
@@ -245,17 +245,17 @@ impl Tree {
         })));
         Ok(())
     }
+}
 
-    fn link(&self, seen: &Seen, target: &[u8], plan: &mut Changes) {
-        if matches!(&seen.state, State::Link { target: old, .. } if old == target) {
-            return;
-        }
-        plan.add("link", seen);
-        plan.steps.push(Step::Symlink {
-            path: seen.path.clone(),
-            target: target.to_vec(),
-        });
+fn link(seen: &Seen, target: &[u8], plan: &mut Changes) {
+    if matches!(&seen.state, State::Link { target: old, .. } if old == target) {
+        return;
     }
+    plan.add("link", seen);
+    plan.steps.push(Step::Symlink {
+        path: seen.path.clone(),
+        target: target.to_vec(),
+    });
 }
 
 #[derive(Default)]

@@ -49,8 +49,7 @@ fn container(raw: &Raw) -> Option<&'static str> {
 
 fn machine(raw: &Raw) -> Option<&'static str> {
     match raw.get("virt_vm") {
-        "kvm" | "amazon" => return Some("kvm"),
-        "qemu" => return Some("kvm"),
+        "kvm" | "amazon" | "qemu" => return Some("kvm"),
         "vmware" => return Some("VMware"),
         "oracle" => return Some("virtualbox"),
         "microsoft" => return Some("VirtualPC"),

@@ -73,6 +73,9 @@ pub(super) const FILTERS: &[Entry] = &[
         Ok(Value::from(striptags(&text(value)?)))
     }),
     ("urlencode", &[], urlencode),
+    ("urldecode", &[], |_, value, _| {
+        Ok(Value::from(urldecode(&text(value)?)))
+    }),
     ("split", &["sep", "maxsplit"], |ctx, value, args| {
         method(ctx, value, "split", args)
     }),
@@ -270,6 +273,28 @@ fn percent_encode(text: &str, also_safe: &str) -> String {
         }
     }
     out
+}
+
+/// `%41` and `+` as what they stand for.
+fn urldecode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while let Some(byte) = bytes.get(i) {
+        let code = text
+            .get(i + 1..i + 3)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (byte, code) {
+            (b'%', Some(code)) => {
+                out.push(code);
+                i += 2;
+            }
+            (b'+', _) => out.push(b' '),
+            (byte, _) => out.push(*byte),
+        }
+        i += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn urlencode(_: &Arc<Ctx>, value: &Value, _: &Args) -> Res {

@@ -99,10 +99,15 @@ impl Render {
         self.ctx.spend(1)?;
         match &**callee {
             Expr::Attr(object, name) => {
-                let object = self.eval(object)?;
-                if is_undef(&object) {
-                    return Ok(object);
+                let value = self.eval(object)?;
+                if is_undef(&value) {
+                    return Ok(value);
                 }
+                let value = match &**object {
+                    Expr::Var(variable) if methods::changes(name) => self.changeable(variable, value)?,
+                    _ => value,
+                };
+                let object = value;
                 let args = self.args(args)?;
                 return self.call_attr(&object, name, args, caller);
             }
@@ -123,6 +128,19 @@ impl Render {
             self.render_constants(args, &mut values)?;
         }
         self.call_value(&callee, values, caller)
+    }
+
+    /// The list or mapping of a variable as one that methods may change, for the rest of this rendering.
+    fn changeable(&self, name: &Name, value: Value) -> Res {
+        let Some(changeable) = methods::changeable_copy(&value)? else {
+            return Ok(value);
+        };
+        if self.frame.get(name).is_some() {
+            self.frame.set(name, changeable.clone());
+        } else {
+            self.ctx.replace(name, changeable.clone());
+        }
+        Ok(changeable)
     }
 
     /// Texts in quotes in a lookup's arguments may be templates (`lookup('file', '{{ name }}')`).

@@ -138,6 +138,7 @@ impl Render {
                         message: "the inline if-expression evaluated to false and no else section was defined".into(),
                         help: None,
                         at: None,
+                        line: 0,
                         soft: true,
                     })),
                 }

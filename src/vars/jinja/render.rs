@@ -12,9 +12,9 @@ use crate::vars::jinja::ast::{Block, Expr, Kind, Name, Stmt, Target, Template};
 use crate::vars::jinja::call::{MacroValue, Module};
 use crate::vars::lookups::files;
 use crate::vars::objects::{
-    LONGEST_TEXT, Namespace, Omit, Undef, is_list, is_map, iterate, list_items, lock, map_pairs, undef,
+    LONGEST_TEXT, Namespace, Omit, Undef, is_list, is_map, iterate, list_items, located, lock, map_pairs, undef,
 };
-use crate::vars::templar::{FileOptions, at_file};
+use crate::vars::templar::{FileOptions, at_file, file_place};
 use crate::vars::{python, stack};
 
 /// Names set inside a template: one frame for each loop turn, block, macro call.
@@ -100,7 +100,8 @@ pub(in crate::vars) fn text(ctx: &Arc<Ctx>, template: &Template) -> Res {
 /// Renders a template file to its value.
 pub(in crate::vars) fn file(ctx: &Arc<Ctx>, path: &Path, source: &str, options: &FileOptions) -> Res {
     let template = ctx.shared.file(source, options)?;
-    text(ctx, &template).map_err(|fault| at_file(path, source, fault))
+    let value = text(ctx, &template).map_err(|fault| at_file(path, source, fault))?;
+    Ok(located(value, 0, Some(&|line| file_place(path, source, line))))
 }
 
 /// The value of an expression that stands alone (a condition).
@@ -283,7 +284,7 @@ impl Render {
                 if self.written > LONGEST_TEXT {
                     return Err(Fault::new("the rendered text is longer than 64 MiB"));
                 }
-                self.out.push(Chunk::Value(value));
+                self.out.push(Chunk::Value(located(value, stmt.line, None)));
             }
             Kind::For(for_loop) => self.for_loop(for_loop)?,
             Kind::If(branches, otherwise) => {
@@ -330,6 +331,8 @@ impl Render {
                 let value = self.call_expr(call, Some(caller))?;
                 self.out.push(Chunk::Value(value));
             }
+            // What stands outside of a parent's blocks is not printed, its blocks are, later.
+            Kind::Block(_) if self.extends.is_some() => {}
             Kind::Block(block) => self.block(&block.name.clone(), 0)?,
             Kind::Extends(expr) => {
                 let name = self.eval(expr)?;
@@ -350,7 +353,12 @@ impl Render {
                     inner
                         .template(&found.template)
                         .map_err(|fault| at_file(&found.path, &found.text, fault))?;
-                    self.out.append(&mut inner.out);
+                    let span = |line| file_place(&found.path, &found.text, line);
+                    let printed = inner.out.into_iter().map(|chunk| match chunk {
+                        Chunk::Value(value) => Chunk::Value(located(value, 0, Some(&span))),
+                        text @ Chunk::Text(_) => text,
+                    });
+                    self.out.extend(printed);
                 }
             }
             Kind::Import {

@@ -1,9 +1,13 @@
 //! Lookups that run something on the controller (`pipe`, `lines`), and `password`.
 
-use std::io::Write as _;
+use std::io::{Read, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::vars::Value;
 use crate::vars::fault::{Fault, Res};
@@ -12,10 +16,24 @@ use crate::vars::lookups::{Call, words};
 
 pub(super) const LOOKUPS: &[(&str, super::Lookup)] = &[("pipe", pipe), ("lines", lines), ("password", password)];
 
+/// How long a local command may take.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// How much it may print.
+const MOST: u64 = 64 << 20;
+
 /// What a local command prints.
 fn output(call: &Call<'_>, command: &str) -> Res<String> {
+    let cannot = |e: std::io::Error| Fault::new(format!("cannot run `{command}`: {e}"));
     let mut shell = Command::new("/bin/sh");
-    shell.arg("-c").arg(command).stdin(Stdio::null()).stderr(Stdio::piped());
+    shell
+        .arg("-c")
+        .arg(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // A group of its own, so that all of it can be ended.
+    shell.process_group(0);
     if let Some(folder) = call
         .ctx
         .text_variable("playbook_dir")
@@ -23,23 +41,58 @@ fn output(call: &Call<'_>, command: &str) -> Res<String> {
     {
         shell.current_dir(folder);
     }
-    let done = shell
-        .output()
-        .map_err(|e| Fault::new(format!("cannot run `{command}`: {e}")))?;
-    if !done.status.success() {
-        let said = String::from_utf8_lossy(&done.stderr)
+    let mut child = shell.spawn().map_err(cannot)?;
+    let (ended, end) = mpsc::channel();
+    let stdout = reader(child.stdout.take(), MOST + 1, ended.clone());
+    let stderr = reader(child.stderr.take(), 1 << 20, ended);
+    let until = Instant::now() + LONGEST;
+    let in_time = (0..2).all(|_| {
+        end.recv_timeout(until.saturating_duration_since(Instant::now()))
+            .is_ok()
+    });
+    if !in_time {
+        let group = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(group) = group {
+            // Nothing more can be done when this fails.
+            let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        }
+        let _ = child.wait();
+        let limit = LONGEST.as_secs();
+        return Err(
+            Fault::new(format!("`{command}` took longer than {limit} s")).help("run it in a task, with a time limit")
+        );
+    }
+    let status = child.wait().map_err(cannot)?;
+    let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    if stdout.len() as u64 > MOST {
+        return Err(Fault::new(format!("`{command}` printed more than 64 MiB")));
+    }
+    if !status.success() {
+        let said = String::from_utf8_lossy(&stderr)
             .trim()
             .chars()
             .take(500)
             .collect::<String>();
-        let status = done
-            .status
+        let status = status
             .code()
             .map_or_else(|| "a signal".to_owned(), |code| format!("status {code}"));
         let fault = Fault::new(format!("`{command}` ended with {status}"));
         return Err(if said.is_empty() { fault } else { fault.help(said) });
     }
-    String::from_utf8(done.stdout).map_err(|_| Fault::new(format!("the output of `{command}` is not UTF-8 text")))
+    String::from_utf8(stdout).map_err(|_| Fault::new(format!("the output of `{command}` is not UTF-8 text")))
+}
+
+/// Reads a stream aside, at most so many bytes, and says when it ended.
+fn reader(stream: Option<impl Read + Send + 'static>, most: u64, ended: mpsc::Sender<()>) -> JoinHandle<Vec<u8>> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stream) = stream {
+            // What was read before an error is what there is.
+            let _ = stream.take(most).read_to_end(&mut bytes);
+        }
+        let _ = ended.send(());
+        bytes
+    })
 }
 
 fn pipe(call: &Call<'_>) -> Res<Vec<Value>> {
