@@ -96,9 +96,12 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
-        return Err(crate::source::Diagnostic::new("no hosts matched")
-            .help("`batchssh inventory --graph` shows what there is")
-            .into());
+        let (what, help) = if shared.inventory.hosts.is_empty() {
+            ("the inventory has no hosts", "name an inventory with -i: a file, or `host1,host2,`")
+        } else {
+            ("no hosts matched", "`batchssh inventory --graph` shows what there is")
+        };
+        return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     let run = new_run_id();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();

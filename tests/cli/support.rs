@@ -132,9 +132,9 @@ impl Cmd {
         self
     }
 
-    /// Sets a variable of the environment.
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.command.env(name, value);
+    /// Further words, split at blanks.
+    pub fn args(mut self, words: &str) -> Self {
+        self.command.args(words.split_whitespace());
         self
     }
 
