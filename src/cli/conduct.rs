@@ -97,7 +97,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
         let (what, help) = if shared.inventory.hosts.is_empty() {
-            ("the inventory has no hosts", "name an inventory with -i: a file, or `host1,host2,`")
+            (
+                "the inventory has no hosts",
+                "name an inventory with -i: a file, or `host1,host2,`",
+            )
         } else {
             ("no hosts matched", "`batchssh inventory --graph` shows what there is")
         };

@@ -35,7 +35,10 @@ exit 1
 
 fn sudo() -> String {
     use sha1::Digest as _;
-    let digest: String = sha1::Sha1::digest(PASSWORD).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest: String = sha1::Sha1::digest(PASSWORD)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     SUDO.replace("DIGEST", &digest)
 }
 
@@ -93,7 +96,10 @@ const PLAY: &str = r#"
 #[test]
 fn the_password_of_sudo_is_in_no_process_no_file_and_no_output() {
     let desk = desk("sudo-of-ours");
-    desk.write("group_vars/all.yml", &format!("homes: {}/hosts\n", desk.fleet.dir().display()));
+    desk.write(
+        "group_vars/all.yml",
+        &format!("homes: {}/hosts\n", desk.fleet.dir().display()),
+    );
     desk.write("play.yml", PLAY);
     desk.write("tree/a", "a");
     for host in ["web1", "web2"] {
@@ -119,11 +125,19 @@ fn the_password_of_sudo_is_in_no_process_no_file_and_no_output() {
             ran.code(0)
         });
         assert!(ran.out.contains("it is ***"), "{}", ran.out);
-        assert!(!ran.out.contains(PASSWORD) && !ran.err.contains(PASSWORD), "{}\n{}", ran.out, ran.err);
+        assert!(
+            !ran.out.contains(PASSWORD) && !ran.err.contains(PASSWORD),
+            "{}\n{}",
+            ran.out,
+            ran.err
+        );
     }
     assert_eq!(desk.host_file("web1", "tree/a"), "a");
     let became = desk.host_file("web1", "became");
-    assert!(became.contains("become root\n") && became.ends_with("become app\n"), "{became}");
+    assert!(
+        became.contains("become root\n") && became.ends_with("become app\n"),
+        "{became}"
+    );
     // What the test itself wrote, and nothing else.
     assert_eq!(holding(desk.fleet.dir()), ["password", "stolen", "stolen"]);
 }
@@ -132,7 +146,13 @@ fn the_password_of_sudo_is_in_no_process_no_file_and_no_output() {
 fn a_wrong_and_a_missing_password_are_failures_that_say_so() {
     let desk = desk("sudo");
     desk.write("wrong", "nonsense\n");
-    let run = |words: &str| desk.cmd("exec web1 -i hosts.ini -b --no-retry-file").args(words).arg("--").arg("touch x").run();
+    let run = |words: &str| {
+        desk.cmd("exec web1 -i hosts.ini -b --no-retry-file")
+            .args(words)
+            .arg("--")
+            .arg("touch x")
+            .run()
+    };
     let ran = run("--become-password-file wrong").code(2);
     assert!(ran.err.contains("incorrect become password for `root`"), "{}", ran.err);
     let ran = run("").code(2);

@@ -13,7 +13,10 @@ fn order(ran: &Ran) -> Vec<String> {
 
 fn run(desk: &Desk, play: &str, words: &str, code: i32) -> Ran {
     desk.write("play.yml", play);
-    desk.cmd("run play.yml -i hosts.ini --output json -f 1").arg(words).run().code(code)
+    desk.cmd("run play.yml -i hosts.ini --output json -f 1")
+        .arg(words)
+        .run()
+        .code(code)
 }
 
 #[test]
@@ -30,16 +33,23 @@ fn tags_choose_the_tasks() {
     assert_eq!(names("--start-at-task=three"), "three four");
 }
 
-const TWO: &str = "  gather_facts: false\n  tasks:\n    - {name: one, command: 'true'}\n    - {name: two, command: 'true'}\n";
+const TWO: &str =
+    "  gather_facts: false\n  tasks:\n    - {name: one, command: 'true'}\n    - {name: two, command: 'true'}\n";
 
 #[test]
 fn linear_goes_task_by_task_serial_batch_by_batch_and_free_host_by_host() {
     let desk = Desk::hosts(&["a", "b", "c"]);
     let play = |how: &str| order(&run(&desk, &format!("- hosts: web\n  {how}\n{TWO}"), "-v", 0)).join(", ");
-    assert_eq!(play("strategy: linear"), "a: one, b: one, c: one, a: two, b: two, c: two");
+    assert_eq!(
+        play("strategy: linear"),
+        "a: one, b: one, c: one, a: two, b: two, c: two"
+    );
     assert_eq!(play("serial: 2"), "a: one, b: one, a: two, b: two, c: one, c: two");
     assert_eq!(play("strategy: free"), "a: one, a: two, b: one, b: two, c: one, c: two");
-    assert_eq!(play("order: reverse_inventory"), "c: one, b: one, a: one, c: two, b: two, a: two");
+    assert_eq!(
+        play("order: reverse_inventory"),
+        "c: one, b: one, a: one, c: two, b: two, a: two"
+    );
 }
 
 #[test]
@@ -61,7 +71,10 @@ fn a_failed_host_stops_alone_and_ignored_failures_stop_nobody() {
                 - {name: one, command: 'false', when: inventory_hostname == 'a'}\n    - {name: two, command: 'true'}\n";
     let ran = run(&desk, play, "-v", 2);
     assert_eq!(order(&ran), ["a: ignored", "b: ignored", "a: one", "b: two"]);
-    assert_eq!(desk.read("play.retry"), "a  # failed at `one`: rc=1, nothing was said\n");
+    assert_eq!(
+        desk.read("play.retry"),
+        "a  # failed at `one`: rc=1, nothing was said\n"
+    );
 }
 
 #[test]
@@ -78,7 +91,11 @@ fn run_once_runs_once_for_all_and_delegation_runs_elsewhere() {
     assert_eq!(desk.host_file("c", "from"), "a\nb\nc\n");
     assert!(!desk.home("a").join("from").exists());
     assert_eq!(desk.host_file("c", "said"), "a\n");
-    let here = ran.events().into_iter().find(|event| event["task"] == "here" && event["rc"] == 0).unwrap();
+    let here = ran
+        .events()
+        .into_iter()
+        .find(|event| event["task"] == "here" && event["rc"] == 0)
+        .unwrap();
     assert_eq!((text(&here["host"]), text(&here["delegated_to"])), ("b", "localhost"));
 }
 
@@ -89,5 +106,8 @@ fn until_tries_again_and_facts_are_those_of_the_host() {
                 register: tries\n      until: tries.stdout | int == 3\n      retries: 5\n      delay: 0\n    - name: facts\n      \
                 shell: echo '{{ ansible_env.HOME }} {{ ansible_system }} {{ tries.attempts }}' > facts\n";
     run(&desk, play, "-v", 0);
-    assert_eq!(desk.host_file("a", "facts"), format!("{} Linux 3\n", desk.home("a").display()));
+    assert_eq!(
+        desk.host_file("a", "facts"),
+        format!("{} Linux 3\n", desk.home("a").display())
+    );
 }

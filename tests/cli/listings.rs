@@ -58,13 +58,25 @@ fn a_plan_and_the_lists_tell_what_would_run_where() {
            tasks:\n    \
              ping  site.yml:9\n"
     );
-    let list = show(&desk, "run site.yml -i hosts.ini --list-hosts --list-tasks --limit web2:db");
-    assert!(list.contains("web2") && list.contains("db1") && !list.contains("web1"), "{list}");
+    let list = show(
+        &desk,
+        "run site.yml -i hosts.ini --list-hosts --list-tasks --limit web2:db",
+    );
+    assert!(
+        list.contains("web2") && list.contains("db1") && !list.contains("web1"),
+        "{list}"
+    );
     assert!(show(&desk, "run site.yml -i hosts.ini --list-tags").contains("look"));
-    assert_eq!(show(&desk, "run site.yml -i hosts.ini --syntax-check"), "\nplaybook: site.yml\n");
+    assert_eq!(
+        show(&desk, "run site.yml -i hosts.ini --syntax-check"),
+        "\nplaybook: site.yml\n"
+    );
     let settings = show(&desk, "plan site.yml -i hosts.ini --show-settings --forks 7");
     assert!(settings.contains("  forks = 7  (--forks)\n"), "{settings}");
-    assert_eq!(show(&desk, "exec web -i hosts.ini --list-hosts -- x"), "  hosts (2):\n    web1\n    web2\n");
+    assert_eq!(
+        show(&desk, "exec web -i hosts.ini --list-hosts -- x"),
+        "  hosts (2):\n    web1\n    web2\n"
+    );
     assert!(desk.runs().is_empty());
 }
 
@@ -72,13 +84,26 @@ fn a_plan_and_the_lists_tell_what_would_run_where() {
 fn modules_and_commands_are_described_from_one_source() {
     let desk = desk();
     let copy = show(&desk, "doc copy");
-    assert!(copy.starts_with("copy: ") && copy.contains("\n  dest            (path; required)\n"), "{copy}");
+    assert!(
+        copy.starts_with("copy: ") && copy.contains("\n  dest            (path; required)\n"),
+        "{copy}"
+    );
     let all = show(&desk, "doc");
-    assert!(all.lines().count() > 20 && all.lines().any(|line| line.starts_with("copy ")), "{all}");
+    assert!(
+        all.lines().count() > 20 && all.lines().any(|line| line.starts_with("copy ")),
+        "{all}"
+    );
     let man = show(&desk, "man");
     assert!(man.contains(".TH batchssh 1"), "{man}");
     let help = show(&desk, "exec --help");
-    for flag in ["--limit", "--forks", "--check", "--become", "--retry-file", "--known-hosts"] {
+    for flag in [
+        "--limit",
+        "--forks",
+        "--check",
+        "--become",
+        "--retry-file",
+        "--known-hosts",
+    ] {
         assert!(help.contains(flag), "{flag}");
     }
     assert!(show(&desk, "--version").starts_with("batchssh "));
@@ -100,7 +125,10 @@ fn completions_are_scripts_their_shells_can_read() {
     assert!(out.status.success());
     assert!(String::from_utf8(out.stdout).unwrap().contains("-F _batchssh"));
     for shell in ["zsh", "fish"] {
-        assert!(show(&desk, &format!("completions {shell}")).contains("retry-file"), "{shell}");
+        assert!(
+            show(&desk, &format!("completions {shell}")).contains("retry-file"),
+            "{shell}"
+        );
     }
     let ran: Ran = desk.cmd("completions tcsh").run();
     ran.code(1);

@@ -52,7 +52,10 @@ fn ping_names_the_line_of_the_other_host_key() {
     assert!(ran.out.starts_with("web1 | name ok"), "{}", ran.out);
     let err = desk.plain(&ran.err);
     assert!(err.starts_with("web2 | unreachable: host key: "), "{err}");
-    assert!(err.contains("has CHANGED") && err.contains("known:3 has another ssh-ed25519 key"), "{err}");
+    assert!(
+        err.contains("has CHANGED") && err.contains("known:3 has another ssh-ed25519 key"),
+        "{err}"
+    );
     // Nobody talks to such a host, whatever the command.
     let ran = desk
         .cmd("exec web2 -i hosts.ini --host-key-checking accept-new --known-hosts known -- touch x")
@@ -65,7 +68,9 @@ fn ping_names_the_line_of_the_other_host_key() {
     let ran = desk.cmd("ping web1 -i hosts.ini --known-hosts new").run().code(4);
     assert!(ran.err.contains("is not known"), "{}", ran.err);
     for _ in 0..2 {
-        desk.cmd("ping web1 -i hosts.ini --host-key-checking accept-new --known-hosts new").run().code(0);
+        desk.cmd("ping web1 -i hosts.ini --host-key-checking accept-new --known-hosts new")
+            .run()
+            .code(0);
     }
     assert_eq!(desk.read("new").lines().count(), 1, "{}", desk.read("new"));
 }
@@ -88,9 +93,8 @@ fn ping_scans_a_block_without_an_inventory() {
 }
 
 fn storage() -> Desk {
-    let machine = |number: usize, system| {
-        HostSpec::new(format!("stor{number}")).with_commands(commands(number, system))
-    };
+    let machine =
+        |number: usize, system| HostSpec::new(format!("stor{number}")).with_commands(commands(number, system));
     Desk::new(&[
         machine(1, SystemDisk::First),
         machine(2, SystemDisk::Last),
@@ -141,7 +145,15 @@ fn the_audit_table_has_one_row_a_host_in_inventory_order() {
              publickey\n"
         )
     );
-    let ran = desk.cmd("audit -i hosts.ini -l stor1,stor3 --csv table.csv -- uname -r").run().code(0);
-    assert!(ran.out.contains("all the same: stor[1,3]  (2 hosts)\n      3.10.0-1160.119.1.el7.x86_64\n"), "{}", ran.out);
+    let ran = desk
+        .cmd("audit -i hosts.ini -l stor1,stor3 --csv table.csv -- uname -r")
+        .run()
+        .code(0);
+    assert!(
+        ran.out
+            .contains("all the same: stor[1,3]  (2 hosts)\n      3.10.0-1160.119.1.el7.x86_64\n"),
+        "{}",
+        ran.out
+    );
     assert_eq!(desk.read("table.csv").lines().count(), 3);
 }

@@ -3,6 +3,10 @@
 
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "a test: what fails is to fail here")]
 
+#[path = "../support/sshd.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod sshd;
+
 mod become_user;
 mod exec;
 mod files;

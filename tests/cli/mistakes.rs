@@ -14,7 +14,8 @@ fn wrong_words_contact_nobody() {
         assert_eq!(ran.out, "");
         desk.plain(&ran.err)
     };
-    let exec = |words: &str, limit: &str| said(desk.cmd(words).arg("--limit").arg(limit).arg("--").arg("touch x").run());
+    let exec =
+        |words: &str, limit: &str| said(desk.cmd(words).arg("--limit").arg(limit).arg("--").arg("touch x").run());
     assert_eq!(
         exec("exec -i hosts.ini", ""),
         "error: --limit `` matches no hosts: it is empty\nhelp: leave it away to run on all hosts\n"
@@ -58,10 +59,16 @@ fn wrong_words_contact_nobody() {
         "error: there is no module `cpoy`\nhelp: did you mean `copy`? `batchssh doc` lists them\n"
     );
     let err = run("exec -i hosts.ini -m copy -a dset=/tmp/x");
-    assert!(err.contains("for `copy`: dset") && err.contains("did you mean `dest`"), "{err}");
+    assert!(
+        err.contains("for `copy`: dset") && err.contains("did you mean `dest`"),
+        "{err}"
+    );
     assert_eq!(run("put nothing there -i hosts.ini"), "error: there is no `nothing`\n");
     let err = run("run broken.yml -i hosts.ini");
-    assert!(err.contains("broken.yml:3:7") && err.contains("did you mean `copy`"), "{err}");
+    assert!(
+        err.contains("broken.yml:3:7") && err.contains("did you mean `copy`"),
+        "{err}"
+    );
     let err = run("run missing.yml -i hosts.ini");
     assert!(err.contains("missing.yml"), "{err}");
     let err = run("exec -i hosts.ini --become-password-file none -- touch x");

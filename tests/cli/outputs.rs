@@ -63,7 +63,13 @@ fn csv_is_one_row_a_result() {
         .collect();
     let without_time: Vec<Vec<&str>> = rows
         .iter()
-        .map(|row| row.iter().enumerate().filter(|(i, _)| *i != 4).map(|(_, cell)| cell.as_str()).collect())
+        .map(|row| {
+            row.iter()
+                .enumerate()
+                .filter(|(i, _)| *i != 4)
+                .map(|(_, cell)| cell.as_str())
+                .collect()
+        })
         .collect();
     assert_eq!(
         without_time,
@@ -91,7 +97,12 @@ fn json_is_numbered_events_and_the_journal_is_the_same_lines_for_the_owner_alone
         let time = text(&event["time"]);
         assert!(time.ends_with('Z') && time.contains('T'), "{event}");
     }
-    let of = |kind: &str| events.iter().filter(move |event| event["event"] == kind).collect::<Vec<_>>();
+    let of = |kind: &str| {
+        events
+            .iter()
+            .filter(move |event| event["event"] == kind)
+            .collect::<Vec<_>>()
+    };
     let fields = |event: &Value, names: &[&str]| {
         let picked: Vec<String> = names.iter().map(|name| event[*name].to_string()).collect();
         picked.join(" ")
@@ -111,8 +122,14 @@ fn json_is_numbered_events_and_the_journal_is_the_same_lines_for_the_owner_alone
             format!(r#""web3" "unreachable" null "" "" "{REFUSED}""#),
         ]
     );
-    let done: Vec<String> = of("host_done").iter().map(|event| fields(event, &["host", "status"])).collect();
-    assert_eq!(done, [r#""web1" "changed""#, r#""web2" "failed""#, r#""web3" "unreachable""#]);
+    let done: Vec<String> = of("host_done")
+        .iter()
+        .map(|event| fields(event, &["host", "status"]))
+        .collect();
+    assert_eq!(
+        done,
+        [r#""web1" "changed""#, r#""web2" "failed""#, r#""web3" "unreachable""#]
+    );
     assert_eq!(events[0]["event"], "run_started");
     assert_eq!(events[0]["hosts"], serde_json::json!(["web1", "web2", "web3"]));
     let last = events.last().unwrap();
@@ -128,8 +145,18 @@ fn bytes_that_are_no_text_are_kept_and_control_characters_never_reach_the_termin
     let result = events.iter().find(|event| event["event"] == "task_result").unwrap();
     assert_eq!(result["stdout_b64"], "Yf8bWzJKYgo=", "{result}");
     for form in ["human", "ansible", "oneline", "csv"] {
-        let ran = desk.cmd("exec -i hosts.ini --output").arg(form).arg("--").arg(command).run().well();
-        assert!(ran.out.contains("[2Jb") && !ran.out.contains('\u{1b}'), "{form}: {:?}", ran.out);
+        let ran = desk
+            .cmd("exec -i hosts.ini --output")
+            .arg(form)
+            .arg("--")
+            .arg(command)
+            .run()
+            .well();
+        assert!(
+            ran.out.contains("[2Jb") && !ran.out.contains('\u{1b}'),
+            "{form}: {:?}",
+            ran.out
+        );
     }
     let ran = desk.cmd("exec -i hosts.ini --").arg(command).run().well();
     assert!(ran.out.contains("[2Jb") && !ran.out.contains('\u{1b}'), "{:?}", ran.out);

@@ -22,7 +22,14 @@ const COMMAND: &str = "echo x >> ran; case $PWD in */c) [ -e mended ] || { echo 
 #[test]
 fn the_retry_file_has_the_bad_hosts_in_inventory_order_shrinks_and_goes_away() {
     let mut desk = desk();
-    let run = |desk: &Desk, more: &str, code| desk.cmd("exec -i hosts.ini").arg(more).arg("--").arg(COMMAND).run().code(code);
+    let run = |desk: &Desk, more: &str, code| {
+        desk.cmd("exec -i hosts.ini")
+            .arg(more)
+            .arg("--")
+            .arg(COMMAND)
+            .run()
+            .code(code)
+    };
     run(&desk, "--no-retry-file", 6);
     assert!(!desk.path("batchssh.retry").exists());
     run(&desk, "--retry-file=other.retry", 6);
@@ -59,7 +66,10 @@ fn the_retry_file_has_the_bad_hosts_in_inventory_order_shrinks_and_goes_away() {
 #[test]
 fn retry_runs_the_bad_hosts_again_with_the_arguments_of_the_last_run() {
     let mut desk = desk();
-    desk.cmd("exec d:b:c -i hosts.ini --output json --").arg(COMMAND).run().code(6);
+    desk.cmd("exec d:b:c -i hosts.ini --output json --")
+        .arg(COMMAND)
+        .run()
+        .code(6);
     desk.fleet.repair("b", &soon()).unwrap();
     let shown = desk.cmd("retry --show").run().well();
     let run = desk.runs()[0].display().to_string();
@@ -78,7 +88,11 @@ fn retry_runs_the_bad_hosts_again_with_the_arguments_of_the_last_run() {
     assert_eq!(ran.results(), ["c changed"]);
     assert!(!desk.path("batchssh.retry").exists());
     let ran = desk.cmd("retry").run().well();
-    assert!(ran.out.ends_with("every host succeeded, there is nothing to retry\n"), "{}", ran.out);
+    assert!(
+        ran.out.ends_with("every host succeeded, there is nothing to retry\n"),
+        "{}",
+        ran.out
+    );
     let counts: Vec<usize> = ["a", "b", "c", "d"]
         .iter()
         .map(|host| desk.host_file(host, "ran").lines().count())
@@ -89,11 +103,20 @@ fn retry_runs_the_bad_hosts_again_with_the_arguments_of_the_last_run() {
 #[test]
 fn retry_of_an_earlier_run_takes_its_hosts() {
     let desk = desk();
-    desk.cmd("exec c -i hosts.ini --no-retry-file --").arg(COMMAND).run().code(2);
+    desk.cmd("exec c -i hosts.ini --no-retry-file --")
+        .arg(COMMAND)
+        .run()
+        .code(2);
     let first = desk.runs()[0].file_name().unwrap().to_str().unwrap().to_owned();
     desk.cmd("exec a -i hosts.ini -- false").run().code(2);
     let shown = desk.cmd("retry --show").arg(&first).run().well();
-    assert!(shown.out.contains("batchssh exec c -i hosts.ini --no-retry-file --limit"), "{}", shown.out);
+    assert!(
+        shown
+            .out
+            .contains("batchssh exec c -i hosts.ini --no-retry-file --limit"),
+        "{}",
+        shown.out
+    );
     let ran = desk.cmd("retry no-such-run").run().code(1);
     assert!(ran.err.starts_with("error: "), "{}", ran.err);
 }

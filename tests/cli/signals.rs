@@ -1,5 +1,6 @@
 //! Ctrl-C, SIGTERM, and a reader that goes away.
 
+use std::path::Path;
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -12,9 +13,9 @@ fn start(desk: &Desk, seconds: &str, form: &str) -> Running {
         .cmd("exec -i hosts.ini -f 1")
         .arg(form)
         .arg("--")
-        .arg(format!("touch begun; sleep {seconds}; touch ended"))
+        .arg(format!("echo $$ > begun; sleep {seconds}; touch ended"))
         .spawn();
-    wait_for("the first host", || desk.home("a").join("begun").exists());
+    wait_for("the first host", || desk.host_file("a", "begun").ends_with('\n'));
     running
 }
 
@@ -24,7 +25,11 @@ fn the_first_ctrl_c_lets_running_tasks_end_and_starts_nothing_new() {
     let running = start(&desk, "1", "--output=csv");
     running.signal(Signal::INT);
     let ran = running.wait().code(130);
-    assert!(ran.err.contains("SIGINT: running tasks finish, nothing new is started"), "{}", ran.err);
+    assert!(
+        ran.err.contains("SIGINT: running tasks finish, nothing new is started"),
+        "{}",
+        ran.err
+    );
     assert!(desk.home("a").join("ended").exists());
     assert!(!desk.home("b").join("begun").exists());
     assert_eq!(desk.read("batchssh.retry"), "b  # not started\nc  # not started\n");
@@ -59,10 +64,8 @@ fn the_second_ctrl_c_ends_at_once_and_the_host_is_not_called_good() {
     assert_eq!(lines.len(), 2, "{retry}");
     assert!(lines[0].starts_with("a  # "), "{retry}");
     assert_eq!(lines[1], "b  # not started");
-    wait_for("the end of the command on the host", || {
-        let left = std::process::Command::new("pgrep").args(["-f", "^sleep 300$"]).output().unwrap();
-        left.stdout.is_empty()
-    });
+    let process = format!("/proc/{}", desk.host_file("a", "begun").trim());
+    wait_for("the end of the command on the host", || !Path::new(&process).exists());
     assert!(!desk.home("a").join("ended").exists());
 }
 

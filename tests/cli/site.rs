@@ -60,10 +60,16 @@ const SITE: &str = r#"
 
 fn desk() -> Desk {
     let desk = Desk::hosts(&["web1", "web2"]);
-    desk.write("group_vars/all.yml", &format!("homes: {}/hosts\n", desk.fleet.dir().display()));
+    desk.write(
+        "group_vars/all.yml",
+        &format!("homes: {}/hosts\n", desk.fleet.dir().display()),
+    );
     desk.write("site.yml", SITE);
     desk.write("plain.txt", "plain\n");
-    desk.write("templates/app.conf.j2", "{{ greeting }} {{ inventory_hostname }}\nport=80\n");
+    desk.write(
+        "templates/app.conf.j2",
+        "{{ greeting }} {{ inventory_hostname }}\nport=80\n",
+    );
     desk.write("tree/a", "a");
     desk.write("tree/sub/b c", "b");
     desk.write(
@@ -108,13 +114,19 @@ fn a_playbook_does_what_it_says_and_a_second_run_changes_nothing() {
     for (host, number) in [("web1", 1), ("web2", 2)] {
         let home = desk.home(host);
         assert_eq!(desk.host_file(host, "motd"), "welcome\n");
-        assert_eq!(desk.host_file(host, "app/etc/app.conf"), format!("hello web{number}\nport=80\n"));
+        assert_eq!(
+            desk.host_file(host, "app/etc/app.conf"),
+            format!("hello web{number}\nport=80\n")
+        );
         assert_eq!(desk.host_file(host, "app/plain.txt"), "plain\n");
         assert_eq!(desk.host_file(host, "app/tree/sub/b c"), "b");
         // Two tasks notified it, it ran once.
         assert_eq!(desk.host_file(host, "reloads"), "reloaded\n");
         assert_eq!(desk.host_file(host, "notes"), "note\n");
-        assert_eq!((mode(&home.join("app/etc")), mode(&home.join("app/etc/app.conf"))), (0o750, 0o640));
+        assert_eq!(
+            (mode(&home.join("app/etc")), mode(&home.join("app/etc/app.conf"))),
+            (0o750, 0o640)
+        );
         assert_eq!(desk.read(&format!("got/{host}/tree/sub/b c")), "b");
         let fetched = format!("fetched/{host}{}/app/etc/app.conf", home.display());
         assert_eq!(desk.read(&fetched), format!("hello web{number}\nport=80\n"));
@@ -201,7 +213,7 @@ fn snapshot(root: &Path) -> BTreeMap<String, String> {
         let entry = entry.unwrap();
         let meta = entry.metadata().unwrap();
         let content = if meta.is_symlink() {
-            format!("{:?}", std::fs::read_link(entry.path()).unwrap())
+            std::fs::read_link(entry.path()).unwrap().display().to_string()
         } else if meta.is_file() {
             format!("{:?}", String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()))
         } else {
@@ -267,12 +279,29 @@ fn check_mode_changes_nothing_and_names_exactly_the_tasks_that_then_change() {
     assert!(!desk.path("got").exists());
     assert_eq!(changed("run states.yml -i hosts.ini"), would);
     assert_eq!(
-        would.iter().filter_map(|line| line.strip_prefix("web1: ")).collect::<Vec<_>>(),
-        ["away", "down", "file in it", "line", "link", "mode", "new directory", "other content", "template", "tree"]
+        would
+            .iter()
+            .filter_map(|line| line.strip_prefix("web1: "))
+            .collect::<Vec<_>>(),
+        [
+            "away",
+            "down",
+            "file in it",
+            "line",
+            "link",
+            "mode",
+            "new directory",
+            "other content",
+            "template",
+            "tree"
+        ]
     );
     assert!(!would.contains(&"web2: away".to_owned()));
     assert_ne!(snapshot(&hosts), before);
-    assert_eq!(changed("run states.yml -i hosts.ini --check"), ["web1: same file", "web2: same file"]);
+    assert_eq!(
+        changed("run states.yml -i hosts.ini --check"),
+        ["web1: same file", "web2: same file"]
+    );
 }
 
 #[test]
@@ -297,5 +326,9 @@ fn a_difference_is_shown_line_by_line() {
         "{}",
         desk.plain(&ran.out)
     );
-    assert!(!ran.out.contains("secret-one") && !desk.journal().contains("\"secret-one\""), "{}", ran.out);
+    assert!(
+        !ran.out.contains("secret-one") && !desk.journal().contains("\"secret-one\""),
+        "{}",
+        ran.out
+    );
 }

@@ -120,6 +120,17 @@ impl Desk {
     }
 }
 
+impl Drop for Desk {
+    fn drop(&mut self) {
+        // Directories without the right to write cannot be emptied by their owner.
+        let open = Command::new("chmod")
+            .args(["-R", "u+rwX"])
+            .arg(self.fleet.dir())
+            .output();
+        drop(open);
+    }
+}
+
 /// A command about to be run.
 pub struct Cmd {
     pub command: Command,
