@@ -8,11 +8,12 @@ use std::time::Instant;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{AuditSink, Subject};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::limits;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
 use crate::engine::shared::Shared;
-use crate::engine::{Ended, Engine, hosts_of};
+use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
 use crate::event::{EventKind, Severity};
 use crate::names::HostName;
 use crate::plan::Plan;
@@ -48,6 +49,8 @@ pub struct Ready {
     title: String,
     adhoc: bool,
     words: Vec<String>,
+    /// What is odd but no mistake; told after the first event.
+    complaints: Vec<String>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -94,6 +97,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
     let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
+    let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
+    for folder in folders {
+        shared.inventory.check_vars_files(Some(folder))?;
+    }
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
         let (what, help) = if shared.inventory.hosts.is_empty() {
@@ -106,6 +113,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         };
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
+    limits::check(shared.options.forks, hosts.len())?;
     let run = new_run_id();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
@@ -169,11 +177,13 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         .map_err(|error| crate::source::Diagnostic::new(format!("cannot start the reporter: {error}")))?;
     let teller = reporter.teller();
     let _ = late_teller.set(reporter.teller());
-    for text in complaints {
-        teller.message(Severity::Warning, text);
-    }
-    for warning in warnings.iter().chain(&shared.inventory.warnings).chain(&plan.warnings) {
-        teller.message(Severity::Warning, crate::cli::setup::one_line(warning));
+    let all = warnings.iter().chain(&shared.inventory.warnings).chain(&plan.warnings);
+    complaints.extend(all.map(crate::cli::setup::one_line));
+    if shared.options.forks.min(hosts.len()) > MOST_WORKERS {
+        complaints.push(format!(
+            "{MOST_WORKERS} workers are the most that help; --forks {} is taken for that",
+            shared.options.forks
+        ));
     }
     let signals = SignalGuard::listen(&cancel, move |name, again| {
         let text = if again {
@@ -198,6 +208,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         title: occasion.title.clone(),
         adhoc: occasion.adhoc,
         words,
+        complaints,
     })
 }
 
@@ -262,6 +273,10 @@ impl Ready {
             forks: options.forks,
             adhoc: self.adhoc,
         });
+        for text in &self.complaints {
+            let (severity, text) = (Severity::Warning, text.clone());
+            (self.shared.tell)(EventKind::Message { severity, text });
+        }
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),

@@ -8,6 +8,7 @@ mod conduct;
 pub mod demo;
 pub mod exit_code;
 mod inventory;
+mod limits;
 mod logging;
 mod ping;
 mod retry;
@@ -26,6 +27,8 @@ use crate::source::Diagnostics;
 
 /// The whole program: parses the command line, does what it says, and gives the exit code.
 pub fn main() -> u8 {
+    // A panic is told as the result of its host; where it happened is for the log.
+    std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

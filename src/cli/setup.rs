@@ -19,8 +19,8 @@ use crate::transport::any::AnyTransport;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::config::{LocalUser, SshConfig};
 use crate::transport::{ConnectRequest, HostKeyCheck};
-use crate::vars::VarMap;
 use crate::vars::templar::{self, Templar};
+use crate::vars::{Var, VarMap};
 use crate::yaml::{self, Kind, Node, TextUse};
 
 /// What is outside of the program: terminals and folders.
@@ -180,6 +180,11 @@ impl Setup {
     /// Asks for passwords, reads keys, and puts together what workers share.
     pub fn share(self, tell: Tell, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
+        let mask = Mask::new(
+            secrets
+                .texts()
+                .chain(written_secrets(&self.inventory, &self.extra_vars)),
+        );
         let options = self.run_options(&secrets, adhoc);
         let resolve = self.resolver()?;
         let transport = SshTransport::new().map_err(Diagnostic::new)?;
@@ -193,7 +198,7 @@ impl Setup {
             compile,
             tell,
             cancel,
-            mask: secrets.mask(),
+            mask,
         }))
     }
 
@@ -457,14 +462,30 @@ impl Secrets {
         Ok(secrets)
     }
 
-    fn mask(&self) -> Mask {
-        Mask::new(
-            [&self.login, &self.elevate]
-                .into_iter()
-                .flatten()
-                .map(|secret| secret.reveal().clone()),
-        )
+    fn texts(&self) -> impl Iterator<Item = String> {
+        let all = [&self.login, &self.elevate].into_iter().flatten();
+        all.map(|secret| secret.reveal().clone())
     }
+}
+
+/// Passwords that stand in the inventory or were given as extra variables.
+fn written_secrets(inventory: &Inventory, extra_vars: &VarMap) -> impl Iterator<Item = String> {
+    let hosts = inventory.hosts.values().map(|host| &host.vars);
+    let groups = inventory.groups.values().map(|group| &group.vars);
+    let mut found = Vec::new();
+    for vars in hosts.chain(groups).chain([extra_vars]) {
+        for (name, var) in vars {
+            if !(name.starts_with("ansible_") && name.contains("pass") && !name.ends_with("_file")) {
+                continue;
+            }
+            match var {
+                Var::Source(node) if !node.has_template() => found.extend(node.scalar_text()),
+                Var::Data(value) => found.extend(value.as_str().map(str::to_owned)),
+                Var::Source(_) => {}
+            }
+        }
+    }
+    found.into_iter()
 }
 
 fn prompt(text: &str) -> Result<Secret<String>, Diagnostic> {

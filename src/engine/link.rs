@@ -1,5 +1,7 @@
 //! Connections of a host: made when the first task needs one, kept for the next, made anew when they died.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::deadline::Deadline;
@@ -12,7 +14,7 @@ use crate::secret::Secret;
 use crate::shell::elevate::{Become, Method};
 use crate::source::Diagnostic;
 use crate::transport::{ConnectError, ConnectRequest, ConnectSettings, HostKeyCheck, Session, Stage};
-use crate::vars::{Scope, Value};
+use crate::vars::{Scope, Value, Var, VarMap};
 use crate::yaml::Node;
 
 /// Open sessions of one host's work: its own, and those of hosts it delegated to.
@@ -108,12 +110,45 @@ impl Link for TaskLink<'_> {
 pub struct Lookup<'a> {
     shared: &'a Shared,
     scope: &'a Scope,
+    /// What the inventory says about the host: weaker than keywords of plays and tasks.
+    inventory: Arc<VarMap>,
 }
 
 impl<'a> Lookup<'a> {
-    /// Over the variables of one task.
-    pub fn new(shared: &'a Shared, scope: &'a Scope) -> Self {
-        Self { shared, scope }
+    /// Over the variables of one task on `host`.
+    pub fn new(
+        shared: &'a Shared,
+        scope: &'a Scope,
+        host: &HostName,
+        playbook_dir: Option<&Path>,
+    ) -> Result<Self, Diagnostic> {
+        let inventory = shared.inventory.vars_of(host, playbook_dir)?;
+        Ok(Self {
+            shared,
+            scope,
+            inventory,
+        })
+    }
+
+    /// True when it is the inventory that says the variable, and nothing stronger.
+    fn is_from_inventory(&self, names: &[&str]) -> bool {
+        let Some(name) = names.iter().find(|name| self.scope.get(name).is_some()) else {
+            return false;
+        };
+        match (self.scope.get(name), self.inventory.get(*name)) {
+            (Some(Var::Source(used)), Some(Var::Source(own))) => Arc::ptr_eq(used, own),
+            (Some(Var::Data(_)), Some(Var::Data(_))) => true,
+            _ => false,
+        }
+    }
+
+    /// A variable or a keyword: inventory, then keyword, then variables of plays, tasks and the command line.
+    fn settled(&self, names: &[&str], keyword: Option<&Node>) -> Result<Option<String>, Diagnostic> {
+        let keyword = self.keyword(keyword)?;
+        if keyword.is_some() && self.is_from_inventory(names) {
+            return Ok(keyword);
+        }
+        Ok(self.text(names)?.or(keyword))
     }
 
     /// The first of these variables that is there and not empty.
@@ -168,8 +203,7 @@ impl<'a> Lookup<'a> {
     pub fn connect_request(&self, host: &HostName, keywords: &Keywords) -> Result<ConnectRequest, Diagnostic> {
         let defaults = &self.shared.options.connect;
         let connection = self
-            .text(&["ansible_connection"])?
-            .or(self.keyword(keywords.connection.as_ref())?)
+            .settled(&["ansible_connection"], keywords.connection.as_ref())?
             .or_else(|| defaults.connection.clone());
         let address = self.text(&["ansible_host", "ansible_ssh_host"])?;
         let implicit_local = host.as_str() == "localhost" && !self.shared.inventory.hosts.contains_key(host);
@@ -191,11 +225,12 @@ impl<'a> Lookup<'a> {
                     .extend(crate::shell::split_words(&text).map_err(|e| Diagnostic::new(format!("`{name}`: {e}")))?);
             }
         }
-        let port = self.keyword(keywords.port.as_ref())?;
+        let port = self.settled(&["ansible_port", "ansible_ssh_port"], keywords.port.as_ref())?;
         let port = port
             .map(|text| {
-                text.parse::<u16>()
-                    .map_err(|_| Diagnostic::new(format!("`port` is `{text}`, not a port number")))
+                text.trim()
+                    .parse::<u16>()
+                    .map_err(|_| Diagnostic::new(format!("`{text}` is not a port number")))
             })
             .transpose()?;
         let timeout = self.number::<f64>(&["ansible_timeout", "ansible_ssh_timeout", "ansible_connection_timeout"])?;
@@ -204,16 +239,11 @@ impl<'a> Lookup<'a> {
         let fallback = &defaults.fallback;
         Ok(ConnectRequest {
             address: address.unwrap_or_else(|| host.to_string()),
-            port: forced
-                .port
-                .or(self.number(&["ansible_port", "ansible_ssh_port"])?)
-                .or(port)
-                .or(fallback.port),
+            port: forced.port.or(port).or(fallback.port),
             user: forced
                 .user
                 .clone()
-                .or(self.text(&["ansible_user", "ansible_ssh_user"])?)
-                .or(self.keyword(keywords.remote_user.as_ref())?)
+                .or(self.settled(&["ansible_user", "ansible_ssh_user"], keywords.remote_user.as_ref())?)
                 .or_else(|| fallback.user.clone()),
             password: self
                 .secret(&["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"])?
@@ -263,25 +293,25 @@ impl<'a> Lookup<'a> {
         })
     }
 
-    /// Whom to become for a task. As in Ansible, variables are stronger than keywords, and keywords than `-b`.
+    /// Whom to become for a task. Variables of plays and tasks are stronger than keywords,
+    /// those stronger than the inventory; `-b` holds where nobody says anything, as in Ansible.
     pub fn elevate(&self, keywords: &Keywords) -> Result<Option<Become>, Diagnostic> {
         let defaults = &self.shared.options.elevate;
-        let on = match self.flag(&["ansible_become"])? {
-            Some(on) => on,
-            None => match &keywords.elevate {
-                Some(node) => {
-                    let value = self.shared.templar.render(node, self.scope)?;
-                    truth(&value).ok_or_else(|| node.error("`become` must be a boolean"))?
+        let on = match self.settled(&["ansible_become"], keywords.elevate.as_ref())? {
+            Some(text) => truth(&Value::from(text.as_str())).ok_or_else(|| {
+                let error = Diagnostic::new(format!("`become` must be a boolean, it is `{text}`"));
+                match &keywords.elevate {
+                    Some(node) => error.at(node.span.clone()),
+                    None => error,
                 }
-                None => defaults.on,
-            },
+            })?,
+            None => defaults.on,
         };
         if !on {
             return Ok(None);
         }
         let method = self
-            .text(&["ansible_become_method"])?
-            .or(self.keyword(keywords.become_method.as_ref())?)
+            .settled(&["ansible_become_method"], keywords.become_method.as_ref())?
             .or_else(|| defaults.method.clone())
             .unwrap_or_else(|| "sudo".to_owned());
         let method = match method.as_str() {
@@ -298,13 +328,16 @@ impl<'a> Lookup<'a> {
             Method::Su => format!("ansible_su_{suffix}"),
         };
         let user = self
-            .text(&["ansible_become_user", &specific("user")])?
-            .or(self.keyword(keywords.become_user.as_ref())?)
+            .settled(
+                &["ansible_become_user", &specific("user")],
+                keywords.become_user.as_ref(),
+            )?
             .or_else(|| defaults.user.clone())
             .unwrap_or_else(|| "root".to_owned());
-        let flags = self
-            .text(&["ansible_become_flags", &specific("flags")])?
-            .or(self.keyword(keywords.become_flags.as_ref())?);
+        let flags = self.settled(
+            &["ansible_become_flags", &specific("flags")],
+            keywords.become_flags.as_ref(),
+        )?;
         let flags = flags.map(|text| crate::shell::split_words(&text)).transpose();
         Ok(Some(Become {
             method,
@@ -320,9 +353,7 @@ impl<'a> Lookup<'a> {
             flags: flags
                 .map_err(|e| Diagnostic::new(format!("become flags: {e}")))?
                 .unwrap_or_default(),
-            exe: self
-                .text(&["ansible_become_exe", &specific("exe")])?
-                .or(self.keyword(keywords.become_exe.as_ref())?),
+            exe: self.settled(&["ansible_become_exe", &specific("exe")], keywords.become_exe.as_ref())?,
         }))
     }
 }

@@ -1,8 +1,10 @@
 //! Replaces known secrets in everything that is told.
 
-use serde_json::Value;
+use std::sync::Arc;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
+use serde_json::Value;
 
 /// What a secret is replaced by.
 const MASK: &str = "********";
@@ -12,40 +14,47 @@ const SHORTEST: usize = 4;
 /// The secrets of a run.
 #[derive(Clone, Default)]
 pub struct Mask {
-    /// The longest first, so that a secret that holds another one goes whole.
-    secrets: Vec<zeroize::Zeroizing<String>>,
+    /// Finds all of them at once: a fleet may have a password for every host.
+    finder: Option<Arc<AhoCorasick>>,
 }
 
 impl Mask {
     /// Hides these texts, and their base64 and URL-quoted forms.
     pub fn new(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut all = Vec::new();
+        let mut all = std::collections::BTreeSet::new();
         for secret in secrets.into_iter().filter(|s| s.len() >= SHORTEST) {
             let encoded = base64::engine::general_purpose::STANDARD.encode(&secret);
-            let quoted = percent(&secret);
-            if quoted != secret {
-                all.push(zeroize::Zeroizing::new(quoted));
-            }
-            all.push(zeroize::Zeroizing::new(encoded.trim_end_matches('=').to_owned()));
-            all.push(zeroize::Zeroizing::new(secret));
+            all.insert(percent(&secret));
+            all.insert(encoded.trim_end_matches('=').to_owned());
+            all.insert(secret);
         }
-        all.sort_by_key(|s| std::cmp::Reverse(s.len()));
-        Self { secrets: all }
+        if all.is_empty() {
+            return Self::default();
+        }
+        // The longest match first, so that a secret that holds another one goes whole.
+        let built = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(&all);
+        Self {
+            finder: built.ok().map(Arc::new),
+        }
     }
 
     /// True when there is nothing to hide.
     pub fn is_empty(&self) -> bool {
-        self.secrets.is_empty()
+        self.finder.is_none()
     }
 
     /// The text without secrets.
     pub fn text(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for secret in &self.secrets {
-            if out.contains(secret.as_str()) {
-                out = out.replace(secret.as_str(), MASK);
-            }
-        }
+        let Some(finder) = &self.finder else {
+            return text.to_owned();
+        };
+        let mut out = String::with_capacity(text.len());
+        finder.replace_all_with(text, &mut out, |_, _, out| {
+            out.push_str(MASK);
+            true
+        });
         out
     }
 
@@ -65,7 +74,7 @@ impl Mask {
 
 impl std::fmt::Debug for Mask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Mask({} secrets)", self.secrets.len())
+        f.write_str("Mask")
     }
 }
 

@@ -5,10 +5,12 @@ pub mod cursor;
 mod free;
 mod host;
 pub mod include;
+mod keywords;
 mod linear;
 pub mod link;
 pub mod mask;
 mod outcome;
+mod passes;
 mod perform;
 mod play;
 mod scan;
@@ -17,6 +19,7 @@ pub mod shared;
 mod steps;
 pub mod take;
 mod task;
+mod tell;
 pub mod transfer;
 
 use std::panic::AssertUnwindSafe;
@@ -41,7 +44,7 @@ use crate::yaml::{Kind, Node};
 /// Stack of a worker: templates and blocks may nest.
 const STACK: usize = 4 << 20;
 /// More workers than this cost more than they bring: rayon's idle threads look for work with each other.
-const MOST_WORKERS: usize = 256;
+pub const MOST_WORKERS: usize = 256;
 
 /// A run over a plan.
 pub struct Engine<'a> {

@@ -131,9 +131,10 @@ impl Ready {
         let shared = work.shared;
         let name = host.name.clone();
         let connection_scope = self.target_scope.as_ref().unwrap_or(scope);
-        let lookup = Lookup::new(shared, connection_scope);
         let keywords = &work.task.keywords;
         let built = (|| -> Result<_, ModuleError> {
+            let playbook_dir = Some(work.play.play.playbook_dir.as_path());
+            let lookup = Lookup::new(shared, connection_scope, &self.target, playbook_dir)?;
             let settings = if self.spec.local {
                 None
             } else {
@@ -145,8 +146,6 @@ impl Ready {
                 lookup.elevate(keywords)?
             };
             let environment = scope::environment(shared, &keywords.environment, scope)?;
-            let limit = work.limit(scope)?;
-            let _ = limit;
             Ok((settings, elevate, environment))
         })();
         let (settings, elevate, environment) = match built {

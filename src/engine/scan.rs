@@ -96,7 +96,7 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
 fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<String, Json>) -> Result<(), String> {
     let settings = scope::of_host(shared, name)
         .map_err(ModuleError::from)
-        .and_then(|scope| Lookup::new(shared, &scope).connect_settings(name, &Keywords::default()))
+        .and_then(|scope| Lookup::new(shared, &scope, name, None)?.connect_settings(name, &Keywords::default()))
         .map_err(|error| error.to_string())?;
     let direct = settings.jumps.is_empty() && settings.proxy_command.is_none() && !settings.local;
     if direct && let Err(error) = tcp(&settings, stages) {
