@@ -103,9 +103,15 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     }
     let hosts = all_hosts(&shared, plan)?;
     if hosts.is_empty() && occasion.adhoc {
-        return Err(crate::source::Diagnostic::new("no hosts matched")
-            .help("`batchssh inventory --graph` shows what there is")
-            .into());
+        let (what, help) = if shared.inventory.hosts.is_empty() {
+            (
+                "the inventory has no hosts",
+                "name an inventory with -i: a file, or `host1,host2,`",
+            )
+        } else {
+            ("no hosts matched", "`batchssh inventory --graph` shows what there is")
+        };
+        return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
     let run = new_run_id();

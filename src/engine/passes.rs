@@ -212,14 +212,19 @@ impl Work<'_> {
     }
 
     fn redefine(&self, scope: &Scope, outcome: &mut Outcome) -> Result<(), Diagnostic> {
-        if let Some(conditions) = &self.task.changed_when
-            && outcome.status.is_good()
-        {
-            let changed = self
-                .conditions(conditions, &self.with_result(scope, outcome))?
-                .is_none();
-            outcome.values.insert("changed".into(), changed.into());
-            outcome.status = if changed { Status::Changed } else { Status::Ok };
+        if let Some(conditions) = &self.task.changed_when {
+            match self.conditions(conditions, &self.with_result(scope, outcome)) {
+                Ok(unmet) => {
+                    let changed = unmet.is_none();
+                    outcome.values.insert("changed".into(), changed.into());
+                    if outcome.status.is_good() {
+                        outcome.status = if changed { Status::Changed } else { Status::Ok };
+                    }
+                }
+                // A failure may lack what the condition asks for; it is the failure that is worth telling.
+                Err(error) if outcome.status.is_good() => return Err(error),
+                Err(_) => {}
+            }
         }
         if let Some(conditions) = &self.task.failed_when {
             let failed = self

@@ -17,11 +17,13 @@ const SYNC_EVERY: Duration = Duration::from_millis(200);
 /// Name of the journal in the run's directory.
 pub const FILE_NAME: &str = "journal.ndjson";
 
-/// A name for a new run, sortable by time and unique enough for two runs in one second: `20261121-045100-7f3a`.
+/// A name for a new run: `20261121-045100-1c97f3`. The names sort by time, also those of one second (the first three
+/// digits of the last part are its milliseconds), and two runs of one moment differ.
 pub fn new_run_id() -> String {
-    let random = getrandom::u32().unwrap_or_else(|_| std::process::id()) & 0xffff;
-    let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
-    format!("{time}-{random:04x}")
+    let random = getrandom::u32().unwrap_or_else(|_| std::process::id()) & 0xfff;
+    let now = jiff::Timestamp::now();
+    let time = now.strftime("%Y%m%d-%H%M%S").to_string();
+    format!("{time}-{:03x}{random:03x}", now.subsec_millisecond().unsigned_abs())
 }
 
 /// The sink that writes the journal.
@@ -242,8 +244,14 @@ mod tests {
 
     #[test]
     fn run_ids_sort_by_time() {
-        let id = new_run_id();
-        let parts: Vec<_> = id.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 6, 4]);
+        let mut last = String::new();
+        for _ in 0..20 {
+            let id = new_run_id();
+            let parts: Vec<_> = id.split('-').map(str::len).collect();
+            assert_eq!(parts, [8, 6, 6]);
+            assert!(id > last, "{id} after {last}");
+            last = id;
+            std::thread::park_timeout(Duration::from_millis(3));
+        }
     }
 }

@@ -76,3 +76,15 @@ pub fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
 }
+
+/// True when a process ends soon: a signal was sent, and the kernel may take a moment to deliver it.
+pub fn ends_soon(pid: &str) -> bool {
+    let until = std::time::Instant::now() + Duration::from_secs(2);
+    while is_running(pid) {
+        if std::time::Instant::now() > until {
+            return false;
+        }
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    true
+}

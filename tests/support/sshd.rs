@@ -24,6 +24,8 @@ pub struct Options<'a> {
     pub config: &'a str,
     /// Types of host keys; ed25519 when empty.
     pub host_keys: &'a [&'a str],
+    /// The server has no SFTP.
+    pub no_sftp: bool,
 }
 
 /// A program this test needs; says how to get it when it is missing.
@@ -75,9 +77,12 @@ impl Sshd {
         let mut text = format!(
             "ListenAddress {address}:{port}\nPidFile none\nAuthorizedKeysFile {0}/authorized_keys\nStrictModes no\n\
              UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxSessions 30\n\
-             MaxStartups 200\nPermitRootLogin yes\nSubsystem sftp internal-sftp\nLogLevel VERBOSE\n",
+             MaxStartups 200\nPermitRootLogin yes\nLogLevel VERBOSE\n",
             path.display()
         );
+        if !options.no_sftp {
+            text.push_str("Subsystem sftp internal-sftp\n");
+        }
         for kind in kinds {
             let file = path.join(format!("host_{kind}"));
             key(&file, kind, "");

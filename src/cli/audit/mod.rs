@@ -3,6 +3,7 @@
 mod disks;
 mod layouts;
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -57,6 +58,8 @@ pub struct AuditSink {
     out: Box<dyn Write + Send>,
     csv: Option<PathBuf>,
     term: Terminal,
+    /// All hosts, as the inventory has them: answers come in any order, what is shown does not.
+    order: Vec<String>,
     answers: IndexMap<String, String>,
     silent: IndexMap<String, String>,
 }
@@ -69,9 +72,17 @@ impl AuditSink {
             out,
             csv,
             term,
+            order: Vec::new(),
             answers: IndexMap::new(),
             silent: IndexMap::new(),
         }
+    }
+
+    fn sort(&mut self) {
+        let number: HashMap<&str, usize> = self.order.iter().map(String::as_str).zip(0..).collect();
+        let place = |host: &str| number.get(host).copied().unwrap_or(usize::MAX);
+        self.answers.sort_by(|a, _, b, _| place(a).cmp(&place(b)));
+        self.silent.sort_by(|a, _, b, _| place(a).cmp(&place(b)));
     }
 
     fn show(&mut self) -> io::Result<()> {
@@ -184,6 +195,9 @@ impl Sink for AuditSink {
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
+            EventKind::RunStarted { hosts, .. } => {
+                self.order = hosts.iter().map(ToString::to_string).collect();
+            }
             EventKind::TaskResult(report) if report.status.is_good() => {
                 self.answers.insert(report.host.to_string(), report.stdout.clone());
             }
@@ -202,6 +216,7 @@ impl Sink for AuditSink {
     }
 
     fn finish(&mut self) -> io::Result<()> {
+        self.sort();
         match self.csv.clone() {
             Some(path) if path.as_os_str() == "-" => self.write_csv(&path),
             Some(path) => {

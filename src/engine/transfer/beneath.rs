@@ -17,7 +17,8 @@ use crate::transport::files::{FileError, bad_name, temporary_beside};
 /// A directory of this machine, and what is below it. Paths are relative to it, their names already checked.
 #[derive(Debug)]
 pub(super) struct Beneath {
-    root: OwnedFd,
+    /// `None`: it is not there, and nothing was to be made.
+    root: Option<OwnedFd>,
     /// The directory used last.
     last: Option<(Vec<u8>, OwnedFd)>,
     /// The kernel has no openat2 (before 5.6), or a sandbox forbids it.
@@ -25,8 +26,9 @@ pub(super) struct Beneath {
 }
 
 impl Beneath {
-    /// Opens the directory `name` in `dir`, both made when missing. `name` is one name and may not be a link.
-    pub(super) fn open(dir: &Path, name: &[u8]) -> Result<Self, FileError> {
+    /// Opens the directory `name` in `dir`; with `make` both are made when missing, without it what is missing is
+    /// empty. `name` is one name and may not be a link.
+    pub(super) fn open(dir: &Path, name: &[u8], make: bool) -> Result<Self, FileError> {
         let cannot = |what: &str, e: &dyn std::fmt::Display| {
             let path = dir.join(std::ffi::OsStr::from_bytes(name));
             FileError::local(format!("cannot {what} `{}`: {e}", path.display()))
@@ -34,25 +36,42 @@ impl Beneath {
         if let Some(why) = bad_name(name) {
             return Err(cannot("make", &why));
         }
-        std::fs::create_dir_all(dir).map_err(|e| cannot("make", &e))?;
-        let above =
-            openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(|e| cannot("open", &e))?;
-        match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(e) => return Err(cannot("make", &e)),
-        }
-        let root = openat(above, name, DIRECTORY, Mode::empty()).map_err(|e| cannot("open", &e))?;
-        Ok(Self {
-            root,
+        let none = Self {
+            root: None,
             last: None,
             plain: false,
-        })
+        };
+        if make {
+            std::fs::create_dir_all(dir).map_err(|e| cannot("make", &e))?;
+        }
+        let above = match openat(CWD, dir, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+            Err(Errno::NOENT) if !make => return Ok(none),
+            other => other.map_err(|e| cannot("open", &e))?,
+        };
+        if make {
+            match mkdirat(&above, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(e) => return Err(cannot("make", &e)),
+            }
+        }
+        match openat(above, name, DIRECTORY, Mode::empty()) {
+            Err(Errno::NOENT) if !make => Ok(none),
+            Err(e) => Err(cannot("open", &e)),
+            Ok(root) => Ok(Self {
+                root: Some(root),
+                ..none
+            }),
+        }
+    }
+
+    fn root(&self) -> Result<BorrowedFd<'_>, Errno> {
+        self.root.as_ref().map(AsFd::as_fd).ok_or(Errno::NOENT)
     }
 
     /// The directory at `path`; empty: the root.
     fn directory(&mut self, path: &[u8]) -> Result<BorrowedFd<'_>, Errno> {
         if path.is_empty() || path == b"." {
-            return Ok(self.root.as_fd());
+            return self.root();
         }
         if self.last.as_ref().is_none_or(|(last, _)| last != path) {
             let fd = self.open_directory(path)?;
@@ -67,7 +86,7 @@ impl Beneath {
     fn open_directory(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
         if !self.plain {
             let inside = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-            match openat2(&self.root, path, DIRECTORY, Mode::empty(), inside) {
+            match openat2(self.root()?, path, DIRECTORY, Mode::empty(), inside) {
                 Err(Errno::NOSYS | Errno::PERM) => self.plain = true,
                 other => return other,
             }
@@ -77,7 +96,10 @@ impl Beneath {
             if bad_name(name).is_some() {
                 return Err(Errno::INVAL);
             }
-            let from = at.as_ref().map_or(self.root.as_fd(), AsFd::as_fd);
+            let from = match &at {
+                Some(fd) => AsFd::as_fd(fd),
+                None => self.root()?,
+            };
             at = Some(openat(from, name, DIRECTORY, Mode::empty())?);
         }
         at.ok_or(Errno::INVAL)
@@ -228,7 +250,7 @@ mod tests {
         let outside = dir.path().join("outside");
         std::fs::create_dir(&outside).unwrap();
         for plain in [false, true] {
-            let mut beneath = Beneath::open(&dir.path().join("dest"), b"web1").unwrap();
+            let mut beneath = Beneath::open(&dir.path().join("dest"), b"web1", true).unwrap();
             beneath.plain = plain;
             beneath.remove(b"out");
             beneath.symlink(outside.as_os_str().as_bytes(), b"out").unwrap();
@@ -245,9 +267,9 @@ mod tests {
     fn a_host_name_that_leads_elsewhere_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in [&b".."[..], b"a/b", b"", b"."] {
-            assert!(Beneath::open(dir.path(), name).is_err());
+            assert!(Beneath::open(dir.path(), name, true).is_err());
         }
         std::os::unix::fs::symlink("/tmp", dir.path().join("web1")).unwrap();
-        assert!(Beneath::open(dir.path(), b"web1").is_err());
+        assert!(Beneath::open(dir.path(), b"web1", true).is_err());
     }
 }

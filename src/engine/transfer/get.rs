@@ -86,7 +86,7 @@ pub fn get(
         name: &name,
         options,
         entries: walk.entries,
-        inside: Beneath::open(request.dest, request.host.as_str().as_bytes()).map_err(local)?,
+        inside: Beneath::open(request.dest, request.host.as_str().as_bytes(), !options.dry_run).map_err(local)?,
         report: TransferReport::default(),
         blocked: HashSet::new(),
         directories: HashSet::new(),

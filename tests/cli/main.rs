@@ -1,0 +1,21 @@
+//! The program itself, as people and scripts use it: words in, text and an exit code out, on hosts that are real
+//! OpenSSH servers on loopback.
+
+#![expect(clippy::unwrap_used, unreachable_pub, reason = "a test: what fails is to fail here")]
+
+#[path = "../support/sshd.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod sshd;
+
+mod become_user;
+mod exec;
+mod files;
+mod flow;
+mod listings;
+mod looks;
+mod mistakes;
+mod outputs;
+mod retry;
+mod signals;
+mod site;
+mod support;
