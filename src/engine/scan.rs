@@ -59,7 +59,7 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         .map(|(stage, what)| format!("{stage} {}", what.as_str().unwrap_or("ok")))
         .collect();
     let (status, msg) = match found {
-        Ok(()) => (Status::Ok, String::new()),
+        Ok(()) => (Status::Ok, words.join(", ")),
         Err(msg) => (Status::Unreachable, msg),
     };
     TaskReport {
@@ -71,11 +71,7 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         ignored: false,
         rescued: false,
         rc: None,
-        stdout: if status == Status::Ok {
-            words.join(", ")
-        } else {
-            String::new()
-        },
+        stdout: String::new(),
         stderr: String::new(),
         stdout_b64: None,
         stderr_b64: None,

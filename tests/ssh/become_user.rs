@@ -7,7 +7,7 @@ use batchssh::shell::elevate::{Become, Method};
 use batchssh::transport::{Exec, ExitStatus, SessionError, Stdin};
 
 use crate::sshd::{Options, Sshd};
-use crate::support::{Ran, deadline, exec, is_running, me, session};
+use crate::support::{Ran, deadline, ends_soon, exec, me, session};
 
 /// A `sudo` that asks as the real one does and knows one password; it runs what it is given as the same user.
 const FAKE: &str = r#"#!/bin/sh
@@ -152,7 +152,7 @@ fn the_real_sudo_and_su_become_somebody_else() {
             ran.status
         );
         assert!(start.elapsed().as_millis() < 2900);
-        assert!(!is_running(&String::from_utf8(ran.out).unwrap()), "{method:?}");
+        assert!(ends_soon(&String::from_utf8(ran.out).unwrap()), "{method:?}");
     }
 }
 

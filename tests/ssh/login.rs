@@ -241,7 +241,8 @@ fn a_flood_before_the_greeting_ends_with_the_connect_timeout() {
     use std::io::Write;
     let listener = std::net::TcpListener::bind("127.0.71.202:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let flood = std::thread::spawn(move || {
+    // Not waited for: after a close Linux may leave the writer in the dark for a minute (tcp_fin_timeout).
+    std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let line = b"welcome to this host\r\n".repeat(1000);
         while stream.write_all(&line).is_ok() {}
@@ -255,5 +256,4 @@ fn a_flood_before_the_greeting_ends_with_the_connect_timeout() {
     let error = connect(&settings).err().unwrap();
     assert!(start.elapsed() < Duration::from_millis(1300), "{:?}", start.elapsed());
     assert!(error.stop.is_some(), "{error}");
-    flood.join().unwrap();
 }

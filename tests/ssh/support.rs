@@ -72,7 +72,7 @@ pub fn run(session: &mut dyn Session, script: &str) -> Ran {
 }
 
 /// True when a process is there and is not just waiting to be buried.
-pub fn is_running(pid: &str) -> bool {
+fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     !stat.is_empty() && !stat.contains(") Z ")
 }
