@@ -18,7 +18,9 @@ fn ping_gives_each_host_its_own_verdict_and_waits_for_none_longer_than_asked() {
     let ran = desk.cmd("ping -i hosts.ini --timeout 1").run().code(4);
     assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
     assert!(
-        ran.out.starts_with("good | name ok, tcp ") && ran.out.contains(", ssh ok, host key ok, login "),
+        ran.out.lines().count() == 1
+            && ran.out.starts_with("good | ok: name ok, tcp ")
+            && ran.out.contains(", ssh ok, host key ok, login "),
         "{}",
         ran.out
     );
@@ -49,7 +51,7 @@ fn ping_names_the_line_of_the_other_host_key() {
     let place = lines[1].split(' ').next().unwrap();
     desk.write("known", &format!("{}\n# a comment\n{place} {other}\n", lines[0]));
     let ran = desk.cmd("ping -i hosts.ini --known-hosts known").run().code(4);
-    assert!(ran.out.starts_with("web1 | name ok"), "{}", ran.out);
+    assert!(ran.out.starts_with("web1 | ok: name ok"), "{}", ran.out);
     let err = desk.plain(&ran.err);
     assert!(err.starts_with("web2 | unreachable: host key: "), "{err}");
     assert!(
