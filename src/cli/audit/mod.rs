@@ -142,6 +142,9 @@ impl AuditSink {
                 text += &format!("    {host}  {}\n", why.lines().next().unwrap_or(""));
             }
         }
+        if !self.term.unicode {
+            text = text.replace('…', "..").replace('×', "x");
+        }
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
     }
