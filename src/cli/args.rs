@@ -179,6 +179,9 @@ pub struct RunFlags {
     /// Write no retry file
     #[arg(long, conflicts_with = "retry_file")]
     pub no_retry_file: bool,
+    /// What to do about a task that was started and whose end nobody saw [default: stop]
+    #[arg(long, value_name = "WHAT")]
+    pub in_doubt: Option<InDoubtArg>,
     /// `linear`, `free` or `host_pinned`, when a play does not say
     #[arg(long, value_name = "NAME")]
     pub strategy: Option<String>,
@@ -191,6 +194,17 @@ pub struct RunFlags {
     /// Vault identity: [LABEL@]FILE or [LABEL@]prompt
     #[arg(long, value_name = "ID")]
     pub vault_id: Vec<String>,
+}
+
+/// `--in-doubt`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InDoubtArg {
+    /// The host stops there
+    Stop,
+    /// The task runs once more; only for tasks that may run twice
+    Rerun,
+    /// The host goes on behind it
+    Skip,
 }
 
 /// What is shown.

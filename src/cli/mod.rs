@@ -13,6 +13,7 @@ mod logging;
 mod ping;
 mod retry;
 mod run;
+mod secrets;
 mod setup;
 mod signals;
 mod version;

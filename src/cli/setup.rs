@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::cli::args::{Common, HostKeyArg, OutputArg, PlaybookFlags};
+use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags};
+use crate::cli::secrets::{Secrets, visible_words, written_secrets};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
 use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions, Shared, Tell};
@@ -12,15 +13,14 @@ use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
 use crate::playbook::arguments::{self, Style};
 use crate::report::terminal::{Terminal, TerminalEnv};
-use crate::secret::Secret;
-use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, Output, Settings, Source};
+use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, InDoubt, Output, Settings, Source};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::transport::any::AnyTransport;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::config::{LocalUser, SshConfig};
 use crate::transport::{ConnectRequest, HostKeyCheck};
+use crate::vars::VarMap;
 use crate::vars::templar::{self, Templar};
-use crate::vars::{Var, VarMap};
 use crate::yaml::{self, Kind, Node, TextUse};
 
 /// What is outside of the program: terminals and folders.
@@ -258,6 +258,8 @@ impl Setup {
             }
         }
         RunOptions {
+            in_doubt: s.in_doubt.value,
+            any_errors_fatal: s.any_errors_fatal.value,
             forks: s.forks.value,
             check: run.check,
             diff: run.diff || s.diff.value,
@@ -325,6 +327,12 @@ fn on_top(settings: &mut Settings, common: &Common) {
     settings
         .r#become
         .set_option(common.elevate.elevate.then_some(true), "--become");
+    let in_doubt = run.in_doubt.map(|what| match what {
+        InDoubtArg::Stop => InDoubt::Stop,
+        InDoubtArg::Rerun => InDoubt::Rerun,
+        InDoubtArg::Skip => InDoubt::Skip,
+    });
+    settings.in_doubt.set_option(in_doubt, "--in-doubt");
     settings
         .become_user
         .set_option(common.elevate.become_user.clone().map(Some), "--become-user");
@@ -432,120 +440,6 @@ fn mapping(node: &Node) -> Result<VarMap, Diagnostics> {
         return Err(error.into());
     }
     to_vars(node)
-}
-
-/// The passwords of a run.
-#[derive(Default)]
-struct Secrets {
-    login: Option<Secret<String>>,
-    elevate: Option<Secret<String>>,
-}
-
-impl Secrets {
-    fn ask(common: &Common, settings: &Settings) -> Result<Self, Diagnostic> {
-        let mut secrets = Self::default();
-        if let Some(path) = &common.connect.connection_password_file {
-            secrets.login = Some(password_file(path)?);
-        } else if common.connect.ask_pass || settings.ask_pass.value {
-            secrets.login = Some(prompt("SSH password: ")?);
-        }
-        if let Some(path) = &common.elevate.become_password_file {
-            secrets.elevate = Some(password_file(path)?);
-        } else if common.elevate.ask_become_pass || settings.become_ask_pass.value {
-            let given = prompt("BECOME password [defaults to SSH password]: ")?;
-            secrets.elevate = if given.reveal().is_empty() {
-                secrets.login.clone()
-            } else {
-                Some(given)
-            };
-        }
-        Ok(secrets)
-    }
-
-    fn texts(&self) -> impl Iterator<Item = String> {
-        let all = [&self.login, &self.elevate].into_iter().flatten();
-        all.map(|secret| secret.reveal().clone())
-    }
-}
-
-/// Passwords that stand in the inventory or were given as extra variables.
-fn written_secrets(inventory: &Inventory, extra_vars: &VarMap) -> impl Iterator<Item = String> {
-    let hosts = inventory.hosts.values().map(|host| &host.vars);
-    let groups = inventory.groups.values().map(|group| &group.vars);
-    let mut found = Vec::new();
-    for vars in hosts.chain(groups).chain([extra_vars]) {
-        for (name, var) in vars {
-            if !(name.starts_with("ansible_") && name.contains("pass") && !name.ends_with("_file")) {
-                continue;
-            }
-            match var {
-                Var::Source(node) if !node.has_template() => found.extend(node.scalar_text()),
-                Var::Data(value) => found.extend(value.as_str().map(str::to_owned)),
-                Var::Source(_) => {}
-            }
-        }
-    }
-    found.into_iter()
-}
-
-fn prompt(text: &str) -> Result<Secret<String>, Diagnostic> {
-    rpassword::prompt_password(text).map(Secret::new).map_err(|error| {
-        Diagnostic::new(format!("cannot ask for a password: {error}"))
-            .help("without a terminal, give --connection-password-file or --become-password-file")
-    })
-}
-
-fn password_file(path: &Path) -> Result<Secret<String>, Diagnostic> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Diagnostic::new(format!("cannot read `{}`: {error}", path.display())))?;
-    let secret = Secret::new(text.lines().next().unwrap_or_default().to_owned());
-    drop(zeroize::Zeroizing::new(text));
-    Ok(secret)
-}
-
-/// The words of the command line; values that look like secrets are left out.
-fn visible_words() -> Vec<String> {
-    let mut out = Vec::new();
-    let mut is_vars = false;
-    for word in std::env::args_os().skip(1) {
-        let word = word.to_string_lossy().into_owned();
-        let (head, value) = match word.split_once('=') {
-            Some((head @ ("--extra-vars" | "-e"), value)) => (format!("{head}="), value.to_owned()),
-            _ => (String::new(), word.clone()),
-        };
-        if is_vars || !head.is_empty() {
-            out.push(format!("{head}{}", without_secrets(&value)));
-        } else {
-            out.push(word.clone());
-        }
-        is_vars = matches!(word.as_str(), "-e" | "--extra-vars");
-    }
-    out
-}
-
-fn without_secrets(vars: &str) -> String {
-    let secret = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        ["pass", "secret", "token", "key", "credential"]
-            .iter()
-            .any(|part| name.contains(part))
-            && !name.contains("file")
-    };
-    if vars.trim_start().starts_with(['{', '[']) {
-        return if secret(vars) {
-            "***".to_owned()
-        } else {
-            vars.to_owned()
-        };
-    }
-    let words: Vec<String> = vars
-        .split(' ')
-        .map(|word| match word.split_once('=') {
-            Some((name, _)) if secret(name) => format!("{name}=***"),
-            _ => word.to_owned(),
-        })
-        .collect();
-    words.join(" ")
 }
 
 /// A mistake on one line, for warnings.

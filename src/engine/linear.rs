@@ -335,7 +335,11 @@ impl Rounds<'_> {
             .with(self.play.play.vars.clone())
             .with(shared.options.extra_vars.clone());
         if work
-            .flag(work.task.keywords.any_errors_fatal.as_ref(), &scope, false)
+            .flag(
+                work.task.keywords.any_errors_fatal.as_ref(),
+                &scope,
+                shared.options.any_errors_fatal,
+            )
             .unwrap_or(false)
         {
             return true;

@@ -20,6 +20,8 @@ mod steps;
 pub mod take;
 mod task;
 mod tell;
+#[cfg(test)]
+mod tests;
 pub mod transfer;
 
 use std::panic::AssertUnwindSafe;

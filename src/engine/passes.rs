@@ -11,6 +11,7 @@ use crate::engine::{perform, scope};
 use crate::event::{EventKind, Status};
 use crate::names::HostName;
 use crate::plan::{Action, Loop, Until};
+use crate::settings::InDoubt;
 use crate::source::Diagnostic;
 use crate::vars::templar::to_json;
 use crate::vars::{Scope, Value, Var, VarMap};
@@ -188,7 +189,18 @@ impl Work<'_> {
     /// One try, with `changed_when` and `failed_when` applied.
     pub(super) fn attempt(&self, host: &mut HostRun, scope: &Scope) -> Outcome {
         let mut outcome = match &self.task.action {
-            Action::Module { spec, args } => perform::perform(self, host, spec, args, scope),
+            Action::Module { spec, args } => {
+                let outcome = perform::perform(self, host, spec, args, scope);
+                // The user said that tasks may run twice (`--in-doubt rerun`): once more, on a new connection.
+                let again = outcome.status == Status::InDoubt
+                    && self.shared.options.in_doubt == InDoubt::Rerun
+                    && !self.shared.cancel.is_cancelled();
+                if again {
+                    perform::perform(self, host, spec, args, scope)
+                } else {
+                    outcome
+                }
+            }
             Action::IncludeVars { args } => crate::engine::include::variables(self, args, scope),
             Action::Engine { name, args } => self.engine_action(name, args, scope),
             Action::Missing { name, .. } => {

@@ -14,6 +14,7 @@ use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, read_vars_file};
 use crate::secret::Secret;
+use crate::settings::InDoubt;
 use crate::source::Diagnostics;
 use crate::transport::{ConnectRequest, ConnectSettings, Transport};
 use crate::vars::templar::Templar;
@@ -55,6 +56,10 @@ pub struct RunOptions {
     pub max_time: Option<Duration>,
     /// `-v`, `-vv`, …
     pub verbosity: u8,
+    /// What is done about a task nobody knows the end of.
+    pub in_doubt: InDoubt,
+    /// A failure ends the play for everybody, when the play does not say.
+    pub any_errors_fatal: bool,
     /// `--strategy`, when a play says nothing.
     pub strategy: Option<String>,
     /// `gather_facts` when a play says nothing.

@@ -12,6 +12,7 @@ use crate::engine::task::{Learnt, Next, Work, explain};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
 use crate::plan::Action;
+use crate::settings::InDoubt;
 use crate::vars::templar::from_json;
 use crate::vars::{Scope, Value};
 
@@ -74,6 +75,9 @@ impl Work<'_> {
             host.cursor.role_ran(role);
         }
         let next = if report.status.is_good() || report.ignored {
+            Next::Advance
+        } else if report.status == Status::InDoubt && self.shared.options.in_doubt == InDoubt::Skip {
+            // The verdict stays: in doubt is never counted as done.
             Next::Advance
         } else if matches!(report.status, Status::Unreachable | Status::InDoubt) {
             Next::Out
