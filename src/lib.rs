@@ -24,6 +24,8 @@ pub mod modules;
 pub mod plan;
 pub mod playbook;
 
+pub mod preflight;
+
 pub mod report;
 
 pub mod engine;

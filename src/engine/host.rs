@@ -9,6 +9,7 @@ use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
 use crate::plan::Task;
+use crate::preflight::Evidence;
 
 /// One host's state. One worker at a time owns it.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct HostRun {
     pub cursor: Cursor,
     /// Its sessions.
     pub links: Links,
+    /// What the play's pre-flight checks approved; dangerous tasks are bound to it.
+    pub evidence: Vec<Evidence>,
     /// Its next task, as last looked up.
     pub next: Option<(Position, Arc<Task>)>,
     /// It failed, was unreachable or is in doubt: no further play.
@@ -51,6 +54,7 @@ impl HostRun {
             vars: Arc::default(),
             cursor: Cursor::new(Arc::default()),
             links: Links::default(),
+            evidence: Vec::new(),
             next: None,
             out: false,
             ended: false,

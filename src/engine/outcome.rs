@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value as Json, json};
 
 use crate::deadline::Stop;
-use crate::event::{Diff, Status, TaskReport};
+use crate::event::{Diff, Refusal, Status, TaskReport};
 use crate::modules::{ModuleError, Values};
 use crate::transport::SessionError;
 use crate::vars::VarMap;
@@ -21,6 +21,8 @@ pub struct Outcome {
     pub diff: Vec<Diff>,
     /// Variables as the user wrote them (`include_vars`): they may hold templates.
     pub variables: Option<Arc<VarMap>>,
+    /// It was not the host that failed: we refused.
+    pub refused: Option<Refusal>,
 }
 
 /// Where in a task something went wrong.
@@ -43,6 +45,7 @@ impl Outcome {
             values,
             diff,
             variables: None,
+            refused: None,
         }
     }
 
@@ -60,6 +63,7 @@ impl Outcome {
             values,
             diff: Vec::new(),
             variables: None,
+            refused: None,
         }
     }
 
@@ -74,6 +78,7 @@ impl Outcome {
             values,
             diff: Vec::new(),
             variables: None,
+            refused: None,
         }
     }
 
@@ -92,6 +97,7 @@ impl Outcome {
                     values,
                     diff: Vec::new(),
                     variables: None,
+                    refused: None,
                 };
             }
             ModuleError::Arguments(diagnostic) => {
@@ -119,6 +125,7 @@ impl Outcome {
             values,
             diff: Vec::new(),
             variables: None,
+            refused: None,
         }
     }
 
@@ -196,6 +203,7 @@ pub fn of_loop(items: Vec<Outcome>) -> Outcome {
             .unwrap_or_default(),
         Status::Failed | Status::TimedOut => "One or more items failed".to_owned(),
     };
+    let refused = items.iter().find_map(|item| item.refused);
     let mut values = Map::new();
     values.insert("changed".into(), changed.into());
     match status {
@@ -230,6 +238,7 @@ pub fn of_loop(items: Vec<Outcome>) -> Outcome {
         values,
         diff,
         variables: variables.map(Arc::new),
+        refused,
     }
 }
 

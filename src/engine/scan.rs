@@ -85,6 +85,7 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         warnings: Vec::new(),
         verbose: false,
         delegated_to: None,
+        refused: None,
     }
 }
 

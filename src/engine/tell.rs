@@ -192,6 +192,7 @@ impl Work<'_> {
             warnings: Vec::new(),
             verbose,
             delegated_to,
+            refused: outcome.refused,
         };
         outcome::fill(&mut report, outcome, censored);
         if !self

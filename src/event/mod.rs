@@ -242,6 +242,19 @@ pub struct TaskReport {
     /// Ran on another host (`delegate_to`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delegated_to: Option<String>,
+    /// It was not the host that failed: we refused to run it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<Refusal>,
+}
+
+/// Why a task was refused before it changed anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// By a pre-flight check, a policy, a marker or a guard: exit code 10.
+    Guard,
+    /// Another run holds the host: exit code 12.
+    Locked,
 }
 
 #[expect(

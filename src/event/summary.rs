@@ -2,13 +2,15 @@
 
 use indexmap::IndexMap;
 
-use crate::event::{EventKind, HostRecap, Status, TaskReport};
+use crate::event::{EventKind, HostRecap, Refusal, Status, TaskReport};
 use crate::names::HostName;
 
 /// What a run came to.
 #[derive(Clone, Debug, Default)]
 pub struct RunSummary {
     hosts: IndexMap<HostName, HostRecap>,
+    refused: bool,
+    locked: bool,
 }
 
 impl RunSummary {
@@ -37,6 +39,11 @@ impl RunSummary {
     }
 
     fn count(&mut self, report: &TaskReport) {
+        match report.refused {
+            Some(Refusal::Guard) if !report.ignored && !report.rescued => self.refused = true,
+            Some(Refusal::Locked) if !report.ignored && !report.rescued => self.locked = true,
+            Some(_) | None => {}
+        }
         let recap = self.host(&report.host);
         match report.status {
             Status::Ok => recap.ok += 1,
@@ -78,8 +85,14 @@ impl RunSummary {
                 .values()
                 .any(|h| h.status.is_some_and(|s| wanted.contains(&s)))
         };
+        if self.locked {
+            return 12;
+        }
         if any(&[Status::InDoubt]) {
             return 11;
+        }
+        if self.refused {
+            return 10;
         }
         let failed = any(&[Status::Failed, Status::TimedOut]);
         let unreachable = any(&[Status::Unreachable]);

@@ -361,6 +361,8 @@ impl<'a> Compiler<'a> {
             order: get("order"),
             max_fail_percentage: get("max_fail_percentage"),
             force_handlers: get("force_handlers"),
+            preflight: get("preflight").map(several).unwrap_or_default(),
+            canary: get("canary"),
             keywords,
             body,
             handlers,

@@ -39,6 +39,10 @@ impl Keywords {
             delegate_to: get("delegate_to"),
             delegate_facts: get("delegate_facts"),
             module_defaults: get("module_defaults").map(several).unwrap_or_default(),
+            once: get("once"),
+            on_change: get("on_change"),
+            verify: get("verify"),
+            danger: get("danger"),
         }
     }
 
@@ -59,6 +63,10 @@ impl Keywords {
             vars: joined(&outer.vars, inner.vars),
             environment: joined(&outer.environment, inner.environment),
             module_defaults: joined(&outer.module_defaults, inner.module_defaults),
+            once: either(inner.once, &outer.once),
+            on_change: either(inner.on_change, &outer.on_change),
+            verify: either(inner.verify, &outer.verify),
+            danger: either(inner.danger, &outer.danger),
             elevate: either(inner.elevate, &outer.elevate),
             become_user: either(inner.become_user, &outer.become_user),
             become_method: either(inner.become_method, &outer.become_method),

@@ -69,6 +69,10 @@ pub struct Play {
     pub max_fail_percentage: Option<Node>,
     /// `force_handlers`.
     pub force_handlers: Option<Node>,
+    /// `preflight`: checks that all hosts of the play must pass before its first task.
+    pub preflight: Vec<Node>,
+    /// `canary`: what a wave of `serial` must look like for the next one to start.
+    pub canary: Option<Node>,
     /// Keywords of the play itself: for connecting, and for the implicit fact gathering.
     pub keywords: Keywords,
     /// `pre_tasks`, roles, `tasks`, `post_tasks`, with the implicit `flush_handlers` between them.
@@ -332,4 +336,12 @@ pub struct Keywords {
     pub delegate_facts: Option<Node>,
     /// `module_defaults`, the outermost first.
     pub module_defaults: Vec<Node>,
+    /// `once`: a name or a boolean; the task is done at most once on a host, over all runs.
+    pub once: Option<Node>,
+    /// `on_change`: what is done when a task that was done `once` was changed since: `stop`, `rerun`, `keep`.
+    pub on_change: Option<Node>,
+    /// `verify`: a command that decides whether a task in doubt was done (0) or not (1).
+    pub verify: Option<Node>,
+    /// `danger`: what the task can destroy: `disk`, or `none` where the program would think so by itself.
+    pub danger: Option<Node>,
 }

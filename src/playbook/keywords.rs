@@ -72,6 +72,8 @@ pub enum Form {
     List,
     /// A number, a percentage, or a list of them.
     Batches,
+    /// A boolean, or a name that is not empty: `once`.
+    NameOrBool,
     /// One of these words.
     OneOf(&'static [&'static str]),
 }
@@ -128,6 +130,11 @@ pub const KEYWORDS: &[Keyword] = &[
     word("run_once", Form::Bool, ALL),
     word("throttle", Form::Int, ALL),
     word("timeout", Form::Int, ALL),
+    // Ours: the safety net.
+    word("once", Form::NameOrBool, INNER),
+    word("on_change", Form::OneOf(ON_CHANGE), INNER),
+    word("verify", Form::Text, INNER),
+    word("danger", Form::OneOf(DANGERS), INNER),
     // Plays.
     word("hosts", Form::Texts, P),
     word("user", Form::Text, P),
@@ -146,6 +153,9 @@ pub const KEYWORDS: &[Keyword] = &[
     word("strategy", Form::OneOf(STRATEGIES), P),
     word("vars_files", Form::Any, P),
     word("vars_prompt", Form::Maps, P),
+    // Ours: the safety net.
+    word("preflight", Form::List, P),
+    word("canary", Form::Any, P),
     // Blocks.
     word("block", Form::Tasks, B),
     word("rescue", Form::Tasks, B),
@@ -184,6 +194,12 @@ pub const STRATEGIES: &[&str] = &[
     "ansible.builtin.host_pinned",
     "ansible.builtin.debug",
 ];
+
+/// The values of `on_change`: what is done when a task that was done `once` was changed since.
+pub const ON_CHANGE: &[&str] = &["stop", "rerun", "keep"];
+
+/// The values of `danger`: what a task can destroy.
+pub const DANGERS: &[&str] = &["disk", "none"];
 
 /// Keywords of old playbooks that Ansible does not have any more.
 const RENAMED: &[(&str, &str)] = &[
@@ -237,6 +253,9 @@ pub fn check(keyword: &Keyword, value: &Node) -> Result<(), Diagnostic> {
         Form::Texts => value.scalar_text().is_some() || all_scalars(value),
         Form::Conditions => is_condition(value) || value.as_list().is_some_and(|c| c.iter().all(is_condition)),
         Form::Bool => is_template(value) || boolean(value).is_some(),
+        Form::NameOrBool => {
+            is_template(value) || boolean(value).is_some() || value.as_str().is_some_and(|name| !name.trim().is_empty())
+        }
         Form::Int => is_template(value) || whole_number(value).is_some(),
         Form::Number => is_template(value) || number(value),
         Form::Percentage => is_template(value) || is_percentage(value),
@@ -268,6 +287,7 @@ fn expected(form: Form) -> String {
         Form::Text => "text".to_owned(),
         Form::Name => "the name of a variable (letters, digits, `_`)".to_owned(),
         Form::Bool => "a boolean (`true` or `false`)".to_owned(),
+        Form::NameOrBool => "a name or a boolean".to_owned(),
         Form::Int => "a whole number".to_owned(),
         Form::Number => "a number".to_owned(),
         Form::Percentage => "a percentage".to_owned(),

@@ -33,6 +33,7 @@ pub(crate) fn report(host: &str, task: &str, status: Status) -> TaskReport {
         warnings: Vec::new(),
         verbose: false,
         delegated_to: None,
+        refused: None,
     }
 }
 
