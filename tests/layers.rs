@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("yaml", &[]),
     ("event", &[]),
     ("shell", &[]),
+    ("danger", &["yaml", "shell"]),
     ("settings", &["yaml"]),
     ("vars", &["yaml"]),
     ("transport", &["settings", "shell"]),
@@ -26,9 +27,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (
         "plan",
-        &["inventory", "playbook", "modules", "marker", "settings", "vars", "yaml"],
+        &[
+            "inventory",
+            "playbook",
+            "modules",
+            "marker",
+            "danger",
+            "settings",
+            "vars",
+            "yaml",
+        ],
     ),
-    ("preflight", &["plan", "modules", "shell", "transport", "event"]),
+    (
+        "preflight",
+        &["plan", "danger", "modules", "shell", "transport", "event"],
+    ),
     ("report", &["event"]),
     (
         "engine",

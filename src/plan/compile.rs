@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::danger::LiteralDisks;
 use crate::modules::{self, Spec};
 use crate::plan::cycle::{Chain, Step};
 use crate::plan::keywords::several;
@@ -34,6 +35,8 @@ pub struct CompileOptions {
     pub find: fn(&str) -> Option<&'static Spec>,
     /// Opens a file.
     pub open: Open,
+    /// What is done about dangerous tasks that name disks literally.
+    pub literal_disks: LiteralDisks,
 }
 
 impl Default for CompileOptions {
@@ -45,6 +48,7 @@ impl Default for CompileOptions {
             templar: Arc::default(),
             find: modules::find,
             open: Arc::new(SourceFile::read),
+            literal_disks: LiteralDisks::default(),
         }
     }
 }
@@ -118,6 +122,8 @@ pub(super) struct Scene {
     pub dir: PathBuf,
     /// Its variables.
     pub vars: Arc<VarMap>,
+    /// A pre-flight check of the play looks at the disks.
+    pub checks_disks: bool,
     /// Uses of roles so far.
     pub uses: Vec<Use>,
     /// The roles so far.
@@ -307,6 +313,7 @@ impl<'a> Compiler<'a> {
         self.scene = Scene {
             dir: dir.clone(),
             vars: vars.clone(),
+            checks_disks: fields.get("preflight").is_some_and(super::disks::checks_disks),
             ..Scene::default()
         };
         let here = Here {

@@ -6,6 +6,7 @@ mod actions;
 mod check;
 mod compile;
 mod cycle;
+mod disks;
 mod files;
 mod include;
 mod keywords;
@@ -25,6 +26,7 @@ use crate::vars::VarMap;
 use crate::yaml::Node;
 
 pub use compile::{CompileOptions, Open, compile};
+pub use disks::checks_disks;
 pub use include::{IncludedRole, RoleRequest, include_role, include_tasks};
 pub use tags::selected;
 pub use variables::{read_vars_file, to_vars};
