@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("deadline", &["names"]),
     ("yaml", &[]),
     ("event", &[]),
+    ("layout", &[]),
     ("shell", &[]),
     ("settings", &["yaml"]),
     ("vars", &["yaml"]),
@@ -28,8 +29,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         "plan",
         &["inventory", "playbook", "modules", "marker", "settings", "vars", "yaml"],
     ),
-    ("preflight", &["plan", "modules", "shell", "transport", "event"]),
-    ("report", &["event"]),
+    (
+        "preflight",
+        &["plan", "modules", "shell", "transport", "layout", "event"],
+    ),
+    ("report", &["event", "layout"]),
     (
         "engine",
         &[
@@ -45,6 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings",
             "yaml",
             "event",
+            "layout",
             "report",
         ],
     ),
@@ -53,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "yaml",
             "event",
+            "layout",
             "shell",
             "settings",
             "vars",
