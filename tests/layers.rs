@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("deadline", &["names"]),
     ("yaml", &[]),
     ("event", &[]),
+    ("layout", &[]),
     ("shell", &[]),
     ("danger", &["yaml", "shell"]),
     ("settings", &["yaml"]),
@@ -40,13 +41,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "preflight",
-        &["plan", "danger", "modules", "shell", "transport", "event"],
+        &["plan", "danger", "modules", "shell", "transport", "layout", "event"],
     ),
-    ("report", &["event"]),
+    ("report", &["event", "layout"]),
     (
         "engine",
         &[
             "plan",
+            "danger",
             "preflight",
             "marker",
             "modules",
@@ -58,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings",
             "yaml",
             "event",
+            "layout",
             "report",
         ],
     ),
@@ -66,6 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "yaml",
             "event",
+            "layout",
             "shell",
             "settings",
             "vars",
@@ -75,6 +79,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "marker",
             "playbook",
             "plan",
+            "danger",
             "preflight",
             "report",
             "engine",

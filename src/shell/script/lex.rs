@@ -1,13 +1,15 @@
 //! From characters to simple commands.
 
 use super::quotes::Reader;
+use super::redirect::HereDoc;
 use super::unwrap::unwrap;
-use super::{Input, Part, Redirect, Simple, UNKNOWN, Word};
+use super::word::assignment;
+use super::{Input, Part, Simple, Word};
 
 /// Text is looked at up to here.
 const LONGEST: usize = 1 << 20;
 /// Commands inside of commands.
-const DEEPEST: u8 = 12;
+pub(super) const DEEPEST: u8 = 12;
 /// Most commands of one text.
 const MOST: usize = 10_000;
 
@@ -94,18 +96,12 @@ pub(super) fn add(command: Simple, depth: u8, found: &mut Vec<Simple>) {
     }
 }
 
-struct Lexer<'a, 'b> {
-    reader: Reader<'a>,
-    depth: u8,
-    found: &'b mut Vec<Simple>,
+pub(super) struct Lexer<'a, 'b> {
+    pub(super) reader: Reader<'a>,
+    pub(super) depth: u8,
+    pub(super) found: &'b mut Vec<Simple>,
     /// Here-documents whose text begins after the line.
-    here: Vec<HereDoc>,
-}
-
-struct HereDoc {
-    end: String,
-    strip: bool,
-    quoted: bool,
+    pub(super) here: Vec<HereDoc>,
 }
 
 /// What separates commands.
@@ -179,7 +175,7 @@ impl Lexer<'_, '_> {
         }
     }
 
-    fn blanks(&mut self, lines: bool) {
+    pub(super) fn blanks(&mut self, lines: bool) {
         while let Some(c) = self.reader.peek() {
             match c {
                 ' ' | '\t' | '\r' => {
@@ -319,259 +315,13 @@ impl Lexer<'_, '_> {
         }
     }
 
-    /// `>`, `2>>`, `<<EOF`, `&>` with the word behind it.
-    fn redirect(&mut self, command: &mut Simple) {
-        let mut sign = String::new();
-        while let Some(c) = self.reader.peek() {
-            let more = format!("{sign}{c}");
-            let known = [
-                "<", ">", ">>", ">|", "<>", "<<", "<<-", "<<<", ">&", "<&", "&", "&>", "&>>",
-            ];
-            if !known.contains(&more.as_str()) {
-                break;
-            }
-            sign = more;
-            self.reader.next();
-        }
-        self.blanks(false);
-        let target = self.word();
-        match sign.as_str() {
-            "<<" | "<<-" => {
-                self.here.push(HereDoc {
-                    end: target.to_string(),
-                    strip: sign == "<<-",
-                    quoted: self.reader.was_quoted(),
-                });
-                if let Some(text) = self.here_document_ahead() {
-                    command.input = Input::Text(text);
-                }
-            }
-            "<<<" => command.input = Input::Text(target.to_string()),
-            "<" => {
-                command.input = Input::File;
-                command.redirects.push(Redirect { writes: false, target });
-            }
-            "<&" => {}
-            ">&" if target
-                .text()
-                .is_some_and(|t| t == "-" || t.bytes().all(|b| b.is_ascii_digit())) => {}
-            _ => command.redirects.push(Redirect { writes: true, target }),
-        }
-    }
-
-    /// The text of the here-document that was just announced: it stands behind the line, after those announced before.
-    fn here_document_ahead(&self) -> Option<String> {
-        let rest = self.reader.rest();
-        let mut lines = rest.split('\n');
-        lines.next()?;
-        let mut text = String::new();
-        for (number, doc) in self.here.iter().enumerate() {
-            text.clear();
-            for line in lines.by_ref() {
-                let line = if doc.strip { line.trim_start_matches('\t') } else { line };
-                if line.trim_end_matches('\r') == doc.end {
-                    break;
-                }
-                text.push_str(line);
-                text.push('\n');
-            }
-            if number + 1 == self.here.len() {
-                return Some(text);
-            }
-        }
-        None
-    }
-
-    /// Behind the line: the announced here-documents are no commands. What an unquoted one substitutes is.
-    fn here_documents(&mut self) {
-        for doc in std::mem::take(&mut self.here) {
-            let mut text = String::new();
-            while let Some(line) = self.reader.line() {
-                let line = if doc.strip {
-                    line.trim_start_matches('\t').to_owned()
-                } else {
-                    line
-                };
-                if line.trim_end_matches('\r') == doc.end {
-                    break;
-                }
-                text.push_str(&line);
-                text.push('\n');
-            }
-            if !doc.quoted && self.depth < DEEPEST {
-                let chars: Vec<char> = text.chars().collect();
-                let mut lexer = Lexer {
-                    reader: Reader::new(&chars),
-                    depth: self.depth + 1,
-                    found: self.found,
-                    here: Vec::new(),
-                };
-                lexer.double(&mut Word::default(), true);
-            }
-        }
-    }
-
     /// The commands of `( … )` and `$( … )`, the opening taken already.
-    fn nested(&mut self) {
+    pub(super) fn nested(&mut self) {
         self.depth += 1;
         let outer = std::mem::take(&mut self.here);
         self.list(true);
         self.here = outer;
         self.depth -= 1;
-    }
-
-    /// A word; empty when none begins here.
-    fn word(&mut self) -> Word {
-        let mut word = Word::default();
-        self.reader.quoted = false;
-        while let Some(c) = self.reader.peek() {
-            match c {
-                ' ' | '\t' | '\r' | '\n' | ';' | '&' | '|' | ')' => break,
-                '<' | '>' if word.0.is_empty() && self.reader.ahead(1) == Some('(') => {
-                    self.reader.next();
-                    self.reader.next();
-                    if self.depth < DEEPEST {
-                        self.nested();
-                    }
-                    word.0.push(Part::Unknown);
-                }
-                '<' | '>' => break,
-                // `name=(a b)`: an array.
-                '(' if word.head().ends_with('=') => {
-                    self.reader.next();
-                    self.nested_words(&mut word);
-                }
-                '(' => break,
-                '\'' => {
-                    self.reader.single(&mut word);
-                }
-                '"' => {
-                    self.reader.next();
-                    self.double(&mut word, false);
-                }
-                '\\' => {
-                    self.reader.next();
-                    match self.reader.next() {
-                        None | Some('\n') => {}
-                        Some(c) => {
-                            self.reader.quoted = true;
-                            word.push(c, true);
-                        }
-                    }
-                }
-                '$' => self.dollar(&mut word, false),
-                '`' => self.backtick(&mut word),
-                c => {
-                    self.reader.next();
-                    word.push(c, false);
-                }
-            }
-        }
-        word
-    }
-
-    /// The items of an array: one word with blanks in it is good enough.
-    fn nested_words(&mut self, word: &mut Word) {
-        loop {
-            self.blanks(true);
-            match self.reader.peek() {
-                None => return,
-                Some(')') => {
-                    self.reader.next();
-                    return;
-                }
-                Some(_) => {
-                    let item = self.word();
-                    if item.0.is_empty() {
-                        self.reader.next();
-                    }
-                    word.0.extend(item.0);
-                    word.push(' ', true);
-                }
-            }
-        }
-    }
-
-    /// Inside of `"…"`, the opening taken already; `to_end`: of a here-document, where quotes are characters.
-    fn double(&mut self, word: &mut Word, to_end: bool) {
-        self.reader.quoted = true;
-        // An empty pair of quotes is a word, too.
-        word.0.push(Part::Text {
-            text: String::new(),
-            quoted: true,
-        });
-        while let Some(c) = self.reader.peek() {
-            match c {
-                '"' if !to_end => {
-                    self.reader.next();
-                    return;
-                }
-                '\\' => {
-                    self.reader.next();
-                    match self.reader.next() {
-                        None | Some('\n') => {}
-                        Some(c @ ('"' | '\\' | '$' | '`')) => word.push(c, true),
-                        Some(c) => {
-                            word.push('\\', true);
-                            word.push(c, true);
-                        }
-                    }
-                }
-                '$' => self.dollar(word, true),
-                '`' => self.backtick(word),
-                c => {
-                    self.reader.next();
-                    word.push(c, true);
-                }
-            }
-        }
-    }
-
-    fn dollar(&mut self, word: &mut Word, quoted: bool) {
-        self.reader.next();
-        match self.reader.peek() {
-            Some('(') if self.reader.ahead(1) == Some('(') => {
-                self.reader.skip_arithmetic();
-                word.0.push(Part::Unknown);
-            }
-            Some('(') => {
-                self.reader.next();
-                if self.depth < DEEPEST {
-                    let keep = self.reader.quoted;
-                    self.nested();
-                    self.reader.quoted = keep;
-                }
-                word.0.push(Part::Unknown);
-            }
-            Some('{') => {
-                let (part, inner) = self.reader.braced();
-                word.0.push(part);
-                // `${X:-$(command)}`
-                if inner.contains("$(") || inner.contains('`') {
-                    scripted(&inner, self.depth + 1, self.found);
-                }
-            }
-            Some('\'') if !quoted => self.reader.ansi(word),
-            Some('"') if !quoted => {
-                self.reader.next();
-                self.double(word, false);
-            }
-            Some(c) if c.is_ascii_alphanumeric() || "_@*#?$!-".contains(c) => {
-                let name = self.reader.name();
-                word.0.push(Part::Variable {
-                    name,
-                    guarded: false,
-                    default: None,
-                });
-            }
-            _ => word.push('$', quoted),
-        }
-    }
-
-    fn backtick(&mut self, word: &mut Word) {
-        let inner = self.reader.backtick();
-        scripted(&inner, self.depth + 1, self.found);
-        word.0.push(Part::Unknown);
     }
 }
 
@@ -581,25 +331,4 @@ fn piped_on(command: &Simple) -> Input {
         (Input::Text(text), Some("cat" | "tee" | "sed" | "envsubst")) => Input::Text(text.clone()),
         _ => Input::Pipe(command.words.clone()),
     }
-}
-
-/// `NAME=value` of a word.
-pub(super) fn assignment(word: &Word) -> Option<(String, Word)> {
-    let Some(Part::Text { text, quoted: false }) = word.0.first() else {
-        return None;
-    };
-    let (name, rest) = text.split_once('=')?;
-    let name = name.strip_suffix('+').unwrap_or(name);
-    let mut chars = name.chars();
-    let good = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !good || name.contains(UNKNOWN) {
-        return None;
-    }
-    let mut value = Word::default();
-    for c in rest.chars() {
-        value.push(c, false);
-    }
-    value.0.extend(word.0.iter().skip(1).cloned());
-    Some((name.to_owned(), value))
 }

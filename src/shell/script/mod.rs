@@ -5,9 +5,11 @@
 
 mod lex;
 mod quotes;
+mod redirect;
 #[cfg(test)]
 mod tests;
 mod unwrap;
+mod word;
 
 pub use lex::{commands, line_words, words};
 

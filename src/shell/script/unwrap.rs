@@ -1,6 +1,6 @@
 //! Commands that run another command: `sudo`, `env`, `sh -c`, `xargs`, `find -exec`, `ssh` and their like.
 
-use super::lex::assignment;
+use super::word::assignment;
 use super::{Input, Part, Simple, Word};
 
 /// What a command runs in turn.
