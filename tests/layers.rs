@@ -34,6 +34,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "modules",
             "marker",
             "danger",
+            "layout",
+            "shell",
             "settings",
             "vars",
             "yaml",

@@ -313,7 +313,6 @@ impl<'a> Compiler<'a> {
         self.scene = Scene {
             dir: dir.clone(),
             vars: vars.clone(),
-            checks_disks: fields.get("preflight").is_some_and(super::disks::checks_disks),
             ..Scene::default()
         };
         let here = Here {
@@ -325,6 +324,9 @@ impl<'a> Compiler<'a> {
             chain: import.chain.clone(),
             ..Here::default()
         };
+        let checks: Vec<Node> = fields.get("preflight").cloned().map(several).unwrap_or_default();
+        let preflight = self.preflight(&checks, &here.dir.clone());
+        self.scene.checks_disks = preflight.iter().any(super::preflight::Check::sees_disks);
         let vars_files: Vec<Node> = fields.get("vars_files").cloned().map(several).unwrap_or_default();
         self.check_vars_files(&vars_files);
         fields
@@ -368,7 +370,7 @@ impl<'a> Compiler<'a> {
             order: get("order"),
             max_fail_percentage: get("max_fail_percentage"),
             force_handlers: get("force_handlers"),
-            preflight: get("preflight").map(several).unwrap_or_default(),
+            preflight,
             canary: get("canary"),
             keywords,
             body,

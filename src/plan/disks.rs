@@ -5,22 +5,7 @@ use crate::plan::Keywords;
 use crate::plan::compile::Compiler;
 use crate::playbook::Task;
 use crate::source::{Diagnostic, Span};
-use crate::yaml::{Kind, Node};
-
-/// True for a pre-flight check, or a list of them, that looks at the disks: `disks:`, or a command such as `lsblk`.
-pub fn checks_disks(node: &Node) -> bool {
-    match &node.kind {
-        Kind::List(items) => items.iter().any(checks_disks),
-        Kind::Map(_) => {
-            let lines = ["command", "shell"]
-                .into_iter()
-                .filter_map(|key| node.get(key))
-                .filter_map(Node::as_str);
-            node.get("disks").is_some() || lines.into_iter().any(danger::reads_disks)
-        }
-        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Text(_) => false,
-    }
-}
+use crate::yaml::Node;
 
 impl Compiler<'_> {
     /// `mkfs.ext4 /dev/sdb1`: which disk that is, may be another one on the next host, and after the next boot.

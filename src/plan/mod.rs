@@ -10,6 +10,7 @@ mod disks;
 mod files;
 mod include;
 mod keywords;
+pub mod preflight;
 mod role_files;
 mod roles;
 pub mod show;
@@ -26,7 +27,6 @@ use crate::vars::VarMap;
 use crate::yaml::Node;
 
 pub use compile::{CompileOptions, Open, compile};
-pub use disks::checks_disks;
 pub use include::{IncludedRole, RoleRequest, include_role, include_tasks};
 pub use tags::selected;
 pub use variables::{read_vars_file, to_vars};
@@ -72,7 +72,7 @@ pub struct Play {
     /// `force_handlers`.
     pub force_handlers: Option<Node>,
     /// `preflight`: checks that all hosts of the play must pass before its first task.
-    pub preflight: Vec<Node>,
+    pub preflight: Vec<preflight::Check>,
     /// `canary`: what a wave of `serial` must look like for the next one to start.
     pub canary: Option<Node>,
     /// Keywords of the play itself: for connecting, and for the implicit fact gathering.
