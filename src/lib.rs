@@ -12,6 +12,7 @@ pub mod source;
 pub mod yaml;
 
 pub mod event;
+pub mod layout;
 pub mod shell;
 
 pub mod settings;

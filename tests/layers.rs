@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("deadline", &["names"]),
     ("yaml", &[]),
     ("event", &[]),
+    ("layout", &[]),
     ("shell", &[]),
     ("settings", &["yaml"]),
     ("vars", &["yaml"]),
@@ -26,10 +27,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (
         "plan",
-        &["inventory", "playbook", "modules", "marker", "settings", "vars", "yaml"],
+        &[
+            "inventory",
+            "playbook",
+            "modules",
+            "marker",
+            "layout",
+            "shell",
+            "settings",
+            "vars",
+            "yaml",
+        ],
     ),
-    ("preflight", &["plan", "modules", "shell", "transport", "event"]),
-    ("report", &["event"]),
+    (
+        "preflight",
+        &["plan", "modules", "shell", "transport", "layout", "event"],
+    ),
+    ("report", &["event", "layout"]),
     (
         "engine",
         &[
@@ -45,6 +59,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "settings",
             "yaml",
             "event",
+            "layout",
             "report",
         ],
     ),
@@ -53,6 +68,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "yaml",
             "event",
+            "layout",
             "shell",
             "settings",
             "vars",
