@@ -96,10 +96,15 @@ impl Machines {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        assert!(out.status.success(), "{name}: {line}: {text}{}", String::from_utf8_lossy(&out.stderr));
+        assert!(
+            out.status.success(),
+            "{name}: {line}: {text}{}",
+            String::from_utf8_lossy(&out.stderr)
+        );
         text
     }
 
+    #[expect(dead_code, reason = "the story to come uses it")]
     /// Makes a disk of a machine refuse to be written, or take it again.
     pub fn set_read_only(&self, name: &str, disk: &str, read_only: bool) {
         let loop_device = fs::read_to_string(self.folder(name).join(format!("{disk}.loop"))).unwrap();
@@ -140,7 +145,11 @@ fn machines_have_disks_of_their_own() {
     let ran = machines.desk.cmd("audit disks -i hosts.ini").run().code(0);
     assert!(ran.out.contains("odd: st3"), "{}", ran.out);
     assert_eq!(machines.see("st3", "findmnt -no SOURCE /").trim(), "/dev/sdm");
-    machines.desk.cmd("exec -i hosts.ini -- mkfs.ext4 -q /dev/sdb").run().code(2);
+    machines
+        .desk
+        .cmd("exec -i hosts.ini -- mkfs.ext4 -q /dev/sdb")
+        .run()
+        .code(2);
     assert!(machines.see("st1", "blkid -p /dev/sdb").contains("ext4"));
     assert_eq!(machines.see("st3", "ls /dev/sdb || true"), "");
 }
