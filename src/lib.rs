@@ -25,6 +25,7 @@ pub mod danger;
 pub mod modules;
 pub mod plan;
 pub mod playbook;
+pub mod policy;
 
 pub mod preflight;
 

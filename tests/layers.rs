@@ -41,6 +41,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
+    ("policy", &["inventory", "plan", "modules", "danger", "shell", "yaml"]),
     (
         "preflight",
         &["plan", "danger", "modules", "shell", "transport", "layout", "event"],
@@ -50,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "plan",
+            "policy",
             "danger",
             "preflight",
             "marker",
@@ -81,6 +83,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "marker",
             "playbook",
             "plan",
+            "policy",
             "danger",
             "preflight",
             "report",

@@ -62,9 +62,12 @@ pub struct HostArgs {
     /// Show the hosts that would be used, and stop
     #[arg(long)]
     pub list_hosts: bool,
-    /// Allowed without this: any number (reserved for policies)
-    #[arg(long, value_name = "N", hide = true)]
+    /// Up to N hosts are meant, although a policy wants that said
+    #[arg(long, value_name = "N")]
     pub yes_hosts: Option<usize>,
+    /// Rules that the run must keep, beside `policy.toml` of the playbook's folder (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
 }
 
 /// How to connect.

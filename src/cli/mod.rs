@@ -12,6 +12,7 @@ mod limits;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
 mod secrets;

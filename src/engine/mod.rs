@@ -14,6 +14,7 @@ mod outcome;
 mod passes;
 mod perform;
 mod play;
+mod policed;
 mod scan;
 pub mod scope;
 mod sent;

@@ -14,6 +14,7 @@ use crate::event::EventKind;
 use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
+use crate::policy::Bound;
 use crate::secret::Secret;
 use crate::settings::InDoubt;
 use crate::source::Diagnostics;
@@ -117,6 +118,8 @@ pub struct Shared {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// What operators allow.
+    pub policy: Arc<Bound>,
     /// Where events go.
     pub tell: Tell,
     keep: Keep,
@@ -207,6 +210,8 @@ pub struct Parts {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// What operators allow.
+    pub policy: Arc<Bound>,
     /// Where events go.
     pub tell: Tell,
     /// Where events go that must be in the journal before the work goes on.
@@ -238,6 +243,7 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
+            policy: parts.policy,
             tell: parts.tell,
             keep: parts.keep,
             cancel: parts.cancel,
