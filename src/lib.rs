@@ -20,6 +20,7 @@ pub mod vars;
 pub mod inventory;
 pub mod transport;
 
+pub mod marker;
 pub mod modules;
 pub mod plan;
 pub mod playbook;

@@ -96,7 +96,8 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
-    let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
+    let run = new_run_id();
+    let shared = setup.share(tell, cancel.clone(), occasion.adhoc, &run)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
         shared.inventory.check_vars_files(Some(folder))?;
@@ -114,7 +115,6 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
-    let run = new_run_id();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
     match Journal::create(&outside.state_dir.join("runs"), &run) {

@@ -7,7 +7,7 @@ use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags}
 use crate::cli::secrets::{Secrets, visible_words, written_secrets};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
-use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions, Shared, Tell};
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunIdentity, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
@@ -178,14 +178,15 @@ impl Setup {
     }
 
     /// Asks for passwords, reads keys, and puts together what workers share.
-    pub fn share(self, tell: Tell, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+    pub fn share(self, tell: Tell, cancel: CancelToken, adhoc: bool, run: &str) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
         let mask = Mask::new(
             secrets
                 .texts()
                 .chain(written_secrets(&self.inventory, &self.extra_vars)),
         );
-        let options = self.run_options(&secrets, adhoc);
+        let mut options = self.run_options(&secrets, adhoc);
+        options.run = RunIdentity::first(run, &self.who());
         let resolve = self.resolver()?;
         let transport = SshTransport::new().map_err(Diagnostic::new)?;
         let compile = self.compile_options();
@@ -286,7 +287,14 @@ impl Setup {
                 password: secrets.elevate.clone(),
             },
             adhoc,
+            run: RunIdentity::default(),
         }
+    }
+
+    /// `user@host` of the one who runs this.
+    pub fn who(&self) -> String {
+        let user = self.environment.user.as_deref().unwrap_or("somebody");
+        format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
     }
 }
 

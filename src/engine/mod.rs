@@ -2,13 +2,16 @@
 //! takes steps. It builds its own rayon pool, because its threads wait for the network.
 
 pub mod cursor;
+mod enclose;
 mod free;
+mod held;
 mod host;
 pub mod include;
 mod keywords;
 mod linear;
 pub mod link;
 pub mod mask;
+mod once;
 mod outcome;
 mod passes;
 mod perform;

@@ -2,8 +2,10 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::engine::enclose::{self, Enclosure, acts_at_once};
 use crate::engine::host::HostRun;
 use crate::engine::link::{Lookup, TaskLink};
+use crate::engine::once::Rendered;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
 use crate::engine::{scope, take};
@@ -28,6 +30,8 @@ pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &
 struct Ready {
     spec: &'static Spec,
     module: Box<dyn Module>,
+    /// The rendered arguments, as they were given.
+    args: Map<String, Json>,
     check: bool,
     diff: bool,
     /// Where it runs: the host, or the one it is delegated to.
@@ -47,7 +51,7 @@ fn prepare(
     let check = work.flag(keywords.check_mode.as_ref(), scope, shared.options.check)?;
     let diff = work.flag(keywords.diff.as_ref(), scope, shared.options.diff)?;
     let rendered = render_args(work, spec, args, scope)?;
-    let converted = convert(spec, rendered, &work.task.at)?;
+    let converted = convert(spec, rendered.clone(), &work.task.at)?;
     let mut search = work.task.search.clone();
     if !search.contains(&work.play.play.playbook_dir) {
         search.push(work.play.play.playbook_dir.clone());
@@ -69,6 +73,7 @@ fn prepare(
     Ok(Ready {
         spec,
         module,
+        args: rendered,
         check,
         diff,
         target,
@@ -152,7 +157,25 @@ impl Ready {
             Ok(built) => built,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
-        let mut link: Box<dyn Link + '_> = match settings {
+        let rendered = Rendered {
+            spec: self.spec,
+            args: &self.args,
+            module: self.module.as_ref(),
+            elevate: elevate.as_ref(),
+            environment: &environment,
+            target: &self.target,
+        };
+        let around = if self.spec.local {
+            Ok(Enclosure::new(shared, &name, None, None))
+        } else {
+            work.enclosure(host, scope, connection_scope, &rendered)
+        };
+        let mut around = match around {
+            Ok(around) => around,
+            Err(error) => return Outcome::of_error(error, Phase::Looking),
+        };
+        host.pending = None;
+        let mut link: Box<dyn Link + '_> = match settings.clone() {
             Some(settings) => Box::new(TaskLink::new(shared, &mut host.links, settings, &name)),
             None => Box::new(NoLink),
         };
@@ -172,12 +195,26 @@ impl Ready {
             environment: &environment,
             deadline: &deadline,
         };
+        if (self.check || !acts_at_once(self.spec.name))
+            && let Err(halt) = around.look(&mut reader)
+        {
+            return halt.outcome(Phase::Looking);
+        }
         let change = match self.module.inspect(&mut reader) {
             Ok(change) => change,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
         let (diff, steps, mut values, opaque) = match change {
-            Change::None { values } => return good(values, false, Vec::new()),
+            Change::None { values } => {
+                if !self.check
+                    && let Err(halt) = around.begin(&[], &mut reader)
+                {
+                    return halt.outcome(Phase::Acting);
+                }
+                drop(link);
+                host.pending = around.pending(settings.as_ref(), elevate.as_ref());
+                return good(values, false, Vec::new());
+            }
             Change::Skipped { values } => {
                 let mut outcome = Outcome::skipped("the module says there is nothing to do", None);
                 outcome.values.remove("skip_reason");
@@ -211,18 +248,25 @@ impl Ready {
         if self.check {
             return good(values, true, diff);
         }
-        let taken = match take::take(&steps, &mut reader) {
+        let taken = enclose::take(&steps, &mut reader, &mut around);
+        drop(link);
+        host.pending = around.pending(settings.as_ref(), elevate.as_ref());
+        let taken = match taken {
             Ok(taken) => taken,
-            Err(error) => return Outcome::of_error(error, Phase::Acting),
+            Err(halt) => return halt.outcome(Phase::Acting),
         };
-        match self.module.conclude(&taken, &mut values) {
+        let mut outcome = match self.module.conclude(&taken, &mut values) {
             Ok(()) => good(values, true, diff),
             Err(error) => {
                 let mut outcome = Outcome::of_error(error, Phase::Acting);
                 outcome.values.entry("changed").or_insert(true.into());
                 outcome
             }
+        };
+        for warning in around.warnings() {
+            outcome.warn(warning);
         }
+        outcome
     }
 }
 

@@ -70,6 +70,30 @@ pub struct RunOptions {
     pub elevate: ElevateDefaults,
     /// An ad-hoc command: no PLAY and TASK lines.
     pub adhoc: bool,
+    /// Which run this is.
+    pub run: RunIdentity,
+}
+
+/// Which run this is, for records that outlast it.
+#[derive(Clone, Debug, Default)]
+pub struct RunIdentity {
+    /// Its name.
+    pub id: String,
+    /// The name of the first run of its chain: a retry or resume goes on with the work of an earlier one.
+    pub root: String,
+    /// `user@host` of the controller.
+    pub who: String,
+}
+
+impl RunIdentity {
+    /// A run that goes on with nothing.
+    pub fn first(id: &str, who: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            root: id.to_owned(),
+            who: who.to_owned(),
+        }
+    }
 }
 
 /// Connection settings from outside of inventory and playbook.

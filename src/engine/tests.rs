@@ -78,6 +78,7 @@ fn options() -> RunOptions {
         connect: crate::engine::shared::ConnectDefaults::default(),
         elevate: crate::engine::shared::ElevateDefaults::default(),
         adhoc: false,
+        run: crate::engine::shared::RunIdentity::default(),
     }
 }
 

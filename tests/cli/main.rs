@@ -13,6 +13,7 @@ mod files;
 mod flow;
 mod listings;
 mod looks;
+mod markers;
 mod mistakes;
 mod outputs;
 mod retry;
