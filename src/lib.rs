@@ -12,6 +12,7 @@ pub mod source;
 pub mod yaml;
 
 pub mod event;
+pub mod layout;
 pub mod shell;
 
 pub mod settings;
@@ -20,6 +21,7 @@ pub mod vars;
 pub mod inventory;
 pub mod transport;
 
+pub mod danger;
 pub mod marker;
 pub mod modules;
 pub mod plan;

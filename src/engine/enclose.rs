@@ -31,6 +31,14 @@ impl<E: Into<ModuleError>> From<E> for Halt {
 }
 
 impl Halt {
+    /// As the error of a module, where nothing can be held.
+    pub(super) fn into_error(self) -> ModuleError {
+        match self {
+            Self::Error(error) => error,
+            Self::Held(outcome) => ModuleError::failed(outcome.msg()),
+        }
+    }
+
     /// The result that follows.
     pub fn outcome(self, phase: Phase) -> Outcome {
         match self {
@@ -41,9 +49,11 @@ impl Halt {
 }
 
 /// What goes around one task's acting exchanges.
-pub struct Enclosure<'a> {
-    shared: &'a Shared,
-    host: HostName,
+#[derive(Debug, Default)]
+pub struct Enclosure {
+    host: String,
+    /// The run's name.
+    run: String,
     store: Option<String>,
     marker: Option<Marker>,
     /// One exchange holds everything: the command's own.
@@ -63,18 +73,23 @@ pub struct Pending {
     elevate: Option<Become>,
 }
 
-impl<'a> Enclosure<'a> {
+impl Enclosure {
     /// For a task with or without a marker on a host.
-    pub fn new(shared: &'a Shared, host: &HostName, store: Option<String>, marker: Option<Marker>) -> Self {
+    pub fn new(shared: &Shared, host: &HostName, store: Option<String>, marker: Option<Marker>) -> Self {
         Self {
-            shared,
-            host: host.clone(),
+            host: host.to_string(),
+            run: shared.options.run_id.clone(),
             store,
             marker,
             whole: false,
             claimed: None,
             warnings: Vec::new(),
         }
+    }
+
+    /// Nothing: the steps are taken as they are.
+    pub fn nothing() -> Self {
+        Self::default()
     }
 
     /// The task has a marker.
@@ -172,12 +187,7 @@ impl<'a> Enclosure<'a> {
     }
 
     fn held(&self, marker: &Marker, verdict: Verdict) -> Halt {
-        Halt::Held(Box::new(held::outcome(
-            marker,
-            verdict,
-            &self.host,
-            &self.shared.options.run.id,
-        )))
+        Halt::Held(Box::new(held::outcome(marker, verdict, &self.host, &self.run)))
     }
 
     /// Warnings for the result.
@@ -256,10 +266,10 @@ pub fn acts_at_once(module: &str) -> bool {
 pub fn take(
     steps: &[Step],
     reader: &mut Reader<'_>,
-    around: &mut Enclosure<'_>,
+    around: &mut Enclosure,
 ) -> Result<Vec<crate::modules::Taken>, Halt> {
     around.begin(steps, reader)?;
-    take::take(steps, reader, around)
+    take::take_in(steps, reader, around)
 }
 
 /// A result whose end nobody knows is left to the next contact.

@@ -6,7 +6,6 @@ use crate::engine::outcome::Outcome;
 use crate::event::{Refusal, Status};
 use crate::marker::{Doubt, Marker, Record, Verdict};
 use crate::modules::Values;
-use crate::names::HostName;
 use crate::shell::quote_str;
 use crate::source::visible;
 
@@ -21,7 +20,7 @@ pub fn is_held(outcome: &Outcome) -> bool {
 }
 
 /// The result that follows from what the host said about a marker.
-pub fn outcome(marker: &Marker, verdict: Verdict, host: &HostName, run: &str) -> Outcome {
+pub fn outcome(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
     let name = visible(&marker.name);
     let show = format!("`batchssh markers show {}`", quote_str(&name));
     let clear = format!("`batchssh markers clear {}`", quote_str(&name));
@@ -75,7 +74,7 @@ pub fn outcome(marker: &Marker, verdict: Verdict, host: &HostName, run: &str) ->
     }
 }
 
-fn doubtful(name: &str, doubt: &Doubt, host: &HostName, run: &str, show: &str) -> String {
+fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> String {
     let record = &doubt.record;
     let began = record.get("began").map(|at| format!(" at {}", visible(&at)));
     let began = began.unwrap_or_default();
@@ -84,7 +83,7 @@ fn doubtful(name: &str, doubt: &Doubt, host: &HostName, run: &str, show: &str) -
     let decide = format!(
         "look at the host and say `batchssh doubt resolve {} {} --done` or `--not-done`, or run it again with `--in-doubt rerun`",
         quote_str(&visible(&owner)),
-        quote_str(host.as_str())
+        quote_str(host)
     );
     let (why, detail) = doubt.why.split_once(' ').unwrap_or((&doubt.why, ""));
     let detail = visible(detail);

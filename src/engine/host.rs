@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
 use crate::engine::enclose::Pending;
 use crate::engine::link::Links;
@@ -32,6 +33,8 @@ pub struct HostRun {
     pub pass: usize,
     /// How often it came to each place of the playbook.
     places: HashMap<String, u32>,
+    /// The task it works on.
+    pub doing: Doing,
     /// Its next task, as last looked up.
     pub next: Option<(Position, Arc<Task>)>,
     /// It failed, was unreachable or is in doubt: no further play.
@@ -66,6 +69,7 @@ impl HostRun {
             pending: None,
             pass: 0,
             places: HashMap::new(),
+            doing: Doing::default(),
             next: None,
             out: false,
             ended: false,

@@ -34,7 +34,7 @@ impl Work<'_> {
         scope: &Scope,
         there: &Scope,
         what: &Rendered<'_>,
-    ) -> Result<Enclosure<'_>, ModuleError> {
+    ) -> Result<Enclosure, ModuleError> {
         let marker = self.marker(host, scope, what)?;
         let store = self.shared.templar.variable("batchssh_store", there)?;
         let store = store.filter(|value| !value.is_none()).map(|value| value.to_string());
@@ -73,19 +73,19 @@ impl Work<'_> {
                 )));
             }
         };
-        let run = &self.shared.options.run;
+        let options = &self.shared.options;
         Ok(Some(Marker {
             file: file_name(&name),
             parts: self.parts(scope, what),
             facts: vec![
-                ("run", run.id.clone()),
-                ("root", run.root.clone()),
-                ("who", run.who.clone()),
+                ("run", options.run_id.clone()),
+                ("root", options.root_run_id.clone()),
+                ("who", options.who.clone()),
                 ("host", host.name.to_string()),
                 ("task", self.name.to_owned()),
             ],
             on_change,
-            rerun: self.shared.options.in_doubt == crate::settings::InDoubt::Rerun,
+            rerun: options.in_doubt == crate::settings::InDoubt::Rerun,
             verify,
             judge: self.judge(),
             name,
@@ -128,7 +128,7 @@ impl Work<'_> {
     /// The name of a marker that only this run and those that go on with it look for.
     fn run_name(&self, scope: &Scope, host: &HostRun) -> Result<String, ModuleError> {
         let place = self.place();
-        let root = &self.shared.options.run.root;
+        let root = &self.shared.options.root_run_id;
         let (nth, pass) = (host.nth(&place), host.pass);
         Ok(format!(
             "run/{root}/{}/{place}#{nth}.{pass}{}",

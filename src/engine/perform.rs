@@ -3,12 +3,13 @@
 use serde_json::{Map, Value as Json};
 
 use crate::engine::enclose::{self, Enclosure, acts_at_once};
+use crate::engine::held::is_held;
 use crate::engine::host::HostRun;
 use crate::engine::link::{Lookup, TaskLink};
 use crate::engine::once::Rendered;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
-use crate::engine::{scope, take};
+use crate::engine::{acting, scope, take};
 use crate::modules::convert::convert;
 use crate::modules::step::{Link, Reader};
 use crate::modules::{Change, Given, Module, ModuleError, Spec};
@@ -29,9 +30,11 @@ pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &
 
 struct Ready {
     spec: &'static Spec,
-    module: Box<dyn Module>,
-    /// The rendered arguments, as they were given.
+    /// The arguments, converted.
     args: Map<String, Json>,
+    module: Box<dyn Module>,
+    /// The arguments as they were given, rendered.
+    given: Map<String, Json>,
     check: bool,
     diff: bool,
     /// Where it runs: the host, or the one it is delegated to.
@@ -57,7 +60,7 @@ fn prepare(
         search.push(work.play.play.playbook_dir.clone());
     }
     let given = Given {
-        args: converted,
+        args: converted.clone(),
         raw: args,
         span: &work.task.at,
         templar: &shared.templar,
@@ -72,8 +75,9 @@ fn prepare(
     let (target, target_scope) = target(work, host, scope)?;
     Ok(Ready {
         spec,
+        args: converted,
         module,
-        args: rendered,
+        given: rendered,
         check,
         diff,
         target,
@@ -159,7 +163,7 @@ impl Ready {
         };
         let rendered = Rendered {
             spec: self.spec,
-            args: &self.args,
+            args: &self.given,
             module: self.module.as_ref(),
             elevate: elevate.as_ref(),
             environment: &environment,
@@ -204,6 +208,7 @@ impl Ready {
             Ok(change) => change,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
+        let repeatable = acting::is_repeatable(work.task, self.spec, &self.args, &change);
         let (diff, steps, mut values, opaque) = match change {
             Change::None { values } => {
                 if !self.check
@@ -248,13 +253,25 @@ impl Ready {
         if self.check {
             return good(values, true, diff);
         }
+        let hidden = work.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
+        // On the journal's disk before it can be on the host's.
+        if let Some(refused) = work.announce((&name, &mut host.doing), hidden, &steps, repeatable, elevate.as_ref()) {
+            return refused;
+        }
         let taken = enclose::take(&steps, &mut reader, &mut around);
         drop(link);
         host.pending = around.pending(settings.as_ref(), elevate.as_ref());
         let taken = match taken {
             Ok(taken) => taken,
-            Err(halt) => return halt.outcome(Phase::Acting),
+            Err(halt) => {
+                let outcome = halt.outcome(Phase::Acting);
+                if is_held(&outcome) {
+                    host.doing.did.commands.clear();
+                }
+                return outcome;
+            }
         };
+        acting::note(&mut host.doing.did, &taken, hidden);
         let mut outcome = match self.module.conclude(&taken, &mut values) {
             Ok(()) => good(values, true, diff),
             Err(error) => {

@@ -11,6 +11,7 @@ mod become_user;
 mod exec;
 mod files;
 mod flow;
+mod journal;
 mod listings;
 mod looks;
 mod markers;
@@ -19,4 +20,5 @@ mod outputs;
 mod retry;
 mod signals;
 mod site;
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;

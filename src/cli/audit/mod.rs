@@ -1,7 +1,6 @@
 //! `batchssh audit`: one look at every host, equal answers folded into layouts, the odd ones first.
 
 mod disks;
-mod layouts;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -10,11 +9,10 @@ use std::path::PathBuf;
 use indexmap::IndexMap;
 
 use crate::event::{Event, EventKind};
+use crate::layout::{self, Layouts};
 use crate::report::Sink;
 use crate::report::fold;
 use crate::report::terminal::{Colour, Terminal};
-
-pub use layouts::Layouts;
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,7 +89,7 @@ impl AuditSink {
             .answers
             .iter()
             .map(|(host, text)| (host.clone(), self.subject.lines(text)));
-        let layouts = Layouts::of(answers.collect());
+        let layouts = Layouts::of(answers);
         let mut text = String::new();
         let bold = |s: &str| self.term.paint(Colour::Bold, s);
         text += &bold(&format!(
@@ -113,7 +111,7 @@ impl AuditSink {
             let names = fold::fold(group.hosts.iter().map(String::as_str));
             text += &self.term.paint(Colour::Yellow, &format!("\nodd: {names}"));
             text += &format!("  ({}, layout {})\n", plural(group.hosts.len(), "host"), number + 1);
-            for line in layouts::difference(&usual.lines, &group.lines) {
+            for line in layout::difference(&usual.lines, &group.lines) {
                 let colour = match line.chars().next() {
                     Some('-') => Colour::Red,
                     Some('+') => Colour::Green,
@@ -165,7 +163,7 @@ impl AuditSink {
             .answers
             .iter()
             .map(|(host, text)| (host.clone(), self.subject.lines(text)));
-        let layouts = Layouts::of(answers.collect());
+        let layouts = Layouts::of(answers);
         rows.write_record(["host", "layout", "answered", "answer"])?;
         let mut of_host: IndexMap<&str, usize> = IndexMap::new();
         for (number, group) in layouts.groups.iter().enumerate() {
