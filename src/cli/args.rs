@@ -35,6 +35,8 @@ pub enum Command {
     Audit(AuditArgs),
     /// Run again, on the hosts that did not succeed, with the arguments of the last run
     Retry(RetryArgs),
+    /// Look at former runs: list, verify
+    Runs(super::runs::RunsArgs),
     /// Show what would run where; contacts nothing
     Plan(PlanArgs),
     /// Show the inventory as Ansible does

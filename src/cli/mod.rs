@@ -14,6 +14,7 @@ mod origin;
 mod ping;
 mod retry;
 mod run;
+mod runs;
 mod secrets;
 mod setup;
 mod signals;
@@ -58,6 +59,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => commands::audit(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
         Command::Doc(args) => commands::doc(args),
