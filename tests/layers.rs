@@ -14,20 +14,30 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("secret", &[]),
     ("deadline", &["names"]),
+    ("vault", &[]),
     ("yaml", &[]),
     ("event", &[]),
     ("layout", &[]),
     ("shell", &[]),
-    ("settings", &["yaml"]),
-    ("vars", &["yaml"]),
+    ("settings", &["vault", "yaml"]),
+    ("vars", &["vault", "yaml"]),
     ("transport", &["settings", "shell"]),
-    ("inventory", &["yaml", "settings", "vars"]),
-    ("modules", &["yaml", "vars", "shell", "transport", "event"]),
+    ("inventory", &["vault", "yaml", "settings", "vars"]),
+    ("modules", &["vault", "yaml", "vars", "shell", "transport", "event"]),
     ("marker", &["shell", "transport", "modules"]),
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (
         "plan",
-        &["inventory", "playbook", "modules", "marker", "settings", "vars", "yaml"],
+        &[
+            "vault",
+            "inventory",
+            "playbook",
+            "modules",
+            "marker",
+            "settings",
+            "vars",
+            "yaml",
+        ],
     ),
     (
         "preflight",
@@ -37,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "vault",
             "plan",
             "preflight",
             "marker",
@@ -56,6 +67,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "vault",
             "yaml",
             "event",
             "layout",

@@ -16,6 +16,7 @@ mod run;
 mod secrets;
 mod setup;
 mod signals;
+mod vault;
 mod version;
 
 use std::io::Write as _;
@@ -59,6 +60,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Retry(args) => retry::retry(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
+        Command::Vault(args) => vault::vault(args),
         Command::Doc(args) => commands::doc(args),
         Command::Completions(args) => commands::completions(args),
         Command::Man => commands::man(),

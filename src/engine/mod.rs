@@ -3,6 +3,7 @@
 
 pub mod cursor;
 mod free;
+mod hide;
 mod host;
 pub mod include;
 mod keywords;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
+use crate::engine::hide;
 use crate::engine::mask::Mask;
 use crate::event::EventKind;
 use crate::inventory::Inventory;
@@ -226,7 +227,7 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
-            tell: parts.tell,
+            tell: hide::over(parts.tell, parts.mask.clone()),
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,
