@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("layout", &[]),
     ("shell", &[]),
+    ("danger", &["yaml", "shell"]),
     ("settings", &["vault", "yaml"]),
     ("vars", &["vault", "yaml"]),
     ("transport", &["settings", "shell"]),
@@ -34,6 +35,9 @@ const ARROWS: &[(&str, &[&str])] = &[
             "playbook",
             "modules",
             "marker",
+            "danger",
+            "layout",
+            "shell",
             "settings",
             "vars",
             "yaml",
@@ -41,7 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "preflight",
-        &["plan", "modules", "shell", "transport", "layout", "event"],
+        &["plan", "danger", "modules", "shell", "transport", "layout", "event"],
     ),
     ("report", &["event", "layout"]),
     (
@@ -49,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "vault",
             "plan",
+            "danger",
             "preflight",
             "marker",
             "modules",
@@ -80,6 +85,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "marker",
             "playbook",
             "plan",
+            "danger",
             "preflight",
             "report",
             "engine",

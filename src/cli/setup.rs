@@ -8,7 +8,7 @@ use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secre
 use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
-use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions, Shared, Tell};
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, Parts, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
@@ -187,7 +187,7 @@ impl Setup {
     }
 
     /// Asks for passwords, reads keys, and puts together what workers share.
-    pub fn share(self, tell: Tell, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+    pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
         let mask = self.mask(&secrets);
         let options = self.run_options(&secrets, adhoc);
@@ -202,6 +202,7 @@ impl Setup {
             resolve,
             compile,
             tell,
+            keep,
             cancel,
             mask,
         }))
@@ -279,6 +280,7 @@ impl Setup {
                 connect.fallback.ssh_args.extend(words);
             }
         }
+        let run_id = crate::report::journal::new_run_id();
         RunOptions {
             in_doubt: s.in_doubt.value,
             any_errors_fatal: s.any_errors_fatal.value,
@@ -308,6 +310,8 @@ impl Setup {
                 password: secrets.elevate.clone(),
             },
             adhoc,
+            root_run_id: run_id.clone(),
+            run_id,
         }
     }
 }

@@ -1,9 +1,7 @@
 //! The one place where secrets leave what is told: every event passes through here on its way to the outputs.
 
-use serde_json::Value;
-
 use crate::engine::mask::Mask;
-use crate::engine::shared::Tell;
+use crate::engine::shared::{Keep, Tell};
 use crate::event::{Diff, EventKind, TaskReport};
 
 /// Tells events without the secrets that `mask` knows at that moment.
@@ -13,6 +11,16 @@ pub fn over(tell: Tell, mask: Mask) -> Tell {
             hide(&mask, &mut kind);
         }
         tell(kind);
+    })
+}
+
+/// The same for events that are in the journal before the work goes on.
+pub fn over_kept(keep: Keep, mask: Mask) -> Keep {
+    Box::new(move |mut kind| {
+        if !mask.is_empty() {
+            hide(&mask, &mut kind);
+        }
+        keep(kind)
     })
 }
 
@@ -33,6 +41,19 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         }
         EventKind::HostStarted { task, .. } | EventKind::TaskRetrying { task, .. } => text(task),
         EventKind::HostConnected { info, .. } => mask.value(info),
+        EventKind::TaskActing {
+            task,
+            path,
+            item,
+            command,
+            ..
+        } => {
+            [task, path, command].into_iter().for_each(text);
+            if let Some(item) = item {
+                mask.value(item);
+            }
+        }
+        EventKind::TaskRestored { task, path, .. } => [task, path].into_iter().for_each(text),
         EventKind::ItemResult(told) | EventKind::TaskResult(told) => report(mask, told),
         EventKind::Included { file, .. } => text(file),
         EventKind::HostDone { msg, task, .. } => msg.iter_mut().chain(task).for_each(text),
@@ -58,7 +79,12 @@ fn report(mask: &Mask, told: &mut TaskReport) {
         *raw = raw.as_deref().and_then(|encoded| mask.encoded(encoded));
     }
     mask.value(&mut told.result);
-    mask.value(told.item.as_mut().unwrap_or(&mut Value::Null));
+    if let Some(item) = &mut told.item {
+        mask.value(item);
+    }
+    let did = &mut *told.did;
+    did.commands.iter_mut().chain(&mut did.became).for_each(text);
+    did.files.iter_mut().for_each(|file| text(&mut file.path));
     for diff in &mut told.diff {
         match diff {
             Diff::Text {

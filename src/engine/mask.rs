@@ -85,7 +85,18 @@ impl Mask {
         Some(STANDARD.encode(hide(&self.finders(), &bytes)))
     }
 
-    /// The same for every text in a value.
+    /// True when there is something to hide in the text.
+    pub fn hides(&self, text: &str) -> bool {
+        is_told(&self.finders(), text)
+    }
+
+    /// True when there is something to hide in a value.
+    pub fn hides_in(&self, value: &Value) -> bool {
+        let finders = self.finders();
+        !finders.is_empty() && is_told_in(&finders, value)
+    }
+
+    /// Hides secrets in every text of a value.
     pub fn value(&self, value: &mut Value) {
         let finders = self.finders();
         if !finders.is_empty() {
@@ -173,6 +184,20 @@ fn hide<'t>(finders: &[Finder], text: &'t [u8]) -> Cow<'t, [u8]> {
     Cow::Owned(out)
 }
 
+fn is_told(finders: &[Finder], text: &str) -> bool {
+    finders.iter().any(|finder| finder.is_match(text))
+}
+
+fn is_told_in(finders: &[Finder], value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_told(finders, text),
+        Value::Number(number) => is_told(finders, &number.to_string()),
+        Value::Array(items) => items.iter().any(|item| is_told_in(finders, item)),
+        Value::Object(map) => map.values().any(|item| is_told_in(finders, item)),
+        Value::Null | Value::Bool(_) => false,
+    }
+}
+
 fn hide_value(finders: &[Finder], value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -234,6 +259,7 @@ mod tests {
         }
         revealed.add("7654321");
         let mut value = serde_json::json!({"n": 7_654_321, "m": 12});
+        assert!(mask.hides_in(&value) && !mask.hides_in(&serde_json::json!({"m": [12]})) && mask.hides("xlater3"));
         mask.value(&mut value);
         assert_eq!(value, serde_json::json!({"n": "********", "m": 12}));
         // However many there are, few finders are searched.
