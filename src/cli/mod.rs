@@ -18,6 +18,7 @@ mod runs;
 mod secrets;
 mod setup;
 mod signals;
+mod vault;
 mod version;
 
 use std::io::Write as _;
@@ -62,6 +63,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
+        Command::Vault(args) => vault::vault(args),
         Command::Doc(args) => commands::doc(args),
         Command::Completions(args) => commands::completions(args),
         Command::Man => commands::man(),
