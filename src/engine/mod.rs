@@ -6,6 +6,7 @@ pub mod cursor;
 mod enclose;
 mod free;
 mod held;
+mod hide;
 mod host;
 pub mod include;
 mod keywords;
