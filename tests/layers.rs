@@ -27,7 +27,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (
         "plan",
-        &["inventory", "playbook", "modules", "marker", "settings", "vars", "yaml"],
+        &[
+            "inventory",
+            "playbook",
+            "modules",
+            "marker",
+            "layout",
+            "shell",
+            "settings",
+            "vars",
+            "yaml",
+        ],
     ),
     (
         "preflight",

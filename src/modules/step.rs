@@ -379,6 +379,8 @@ pub struct Taken {
     pub backup: Option<String>,
     /// What [`Step::Tell`] saw.
     pub seen: Option<Seen>,
+    /// Files that were put on the host, for its history.
+    pub sent: Vec<crate::event::SentFile>,
     /// What a transfer did: files sent or received, bytes, and whether anything changed.
     pub transfer: Option<serde_json::Map<String, serde_json::Value>>,
 }

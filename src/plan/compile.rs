@@ -318,6 +318,8 @@ impl<'a> Compiler<'a> {
             chain: import.chain.clone(),
             ..Here::default()
         };
+        let checks: Vec<Node> = fields.get("preflight").cloned().map(several).unwrap_or_default();
+        let preflight = self.preflight(&checks, &here.dir.clone());
         let vars_files: Vec<Node> = fields.get("vars_files").cloned().map(several).unwrap_or_default();
         self.check_vars_files(&vars_files);
         fields
@@ -361,7 +363,7 @@ impl<'a> Compiler<'a> {
             order: get("order"),
             max_fail_percentage: get("max_fail_percentage"),
             force_handlers: get("force_handlers"),
-            preflight: get("preflight").map(several).unwrap_or_default(),
+            preflight,
             canary: get("canary"),
             keywords,
             body,

@@ -11,6 +11,7 @@ mod become_user;
 mod exec;
 mod files;
 mod flow;
+mod journal;
 mod listings;
 mod looks;
 mod mistakes;
