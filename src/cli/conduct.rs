@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::cli::args::OutputArg;
-use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::setup::Setup;
@@ -36,7 +36,7 @@ pub struct Occasion {
     /// Where the retry file goes when nothing else is said.
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
-    pub audit: Option<(Subject, Option<PathBuf>)>,
+    pub audit: Option<Audit>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.

@@ -56,7 +56,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Put(args) => commands::put(args),
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
-        Command::Audit(args) => commands::audit(args),
+        Command::Audit(args) => audit::audit(args),
         Command::Retry(args) => retry::retry(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),

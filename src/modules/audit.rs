@@ -91,7 +91,7 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
 
 impl Module for Look {
     fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError> {
-        let values = match self {
+        let mut values = match self {
             Self::Command(text) => run(host, text)?,
             Self::Snippet(name, text, args) => {
                 // The empty argument stands for `/`; tests have another one there.
@@ -99,7 +99,19 @@ impl Module for Look {
                 ask(host, &command)?
             }
         };
+        values.insert("look".into(), self.argument());
         Ok(Change::None { values })
+    }
+}
+
+impl Look {
+    /// What was looked at, as an argument of this module: whoever reads a journal needs it.
+    fn argument(&self) -> Json {
+        match self {
+            Self::Command(text) => json!({ "cmd": text }),
+            Self::Snippet(_, _, args) if !args.is_empty() => json!({ "path": args.join("") }),
+            Self::Snippet(name, _, _) => json!({ "subject": name }),
+        }
     }
 }
 
