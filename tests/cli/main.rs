@@ -19,4 +19,5 @@ mod outputs;
 mod retry;
 mod signals;
 mod site;
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
