@@ -240,6 +240,16 @@ pub enum OutputArg {
     Oneline,
 }
 
+impl OutputArg {
+    /// Told to people, who may be told in another way where a command has one (`audit`).
+    pub fn is_for_people(self) -> bool {
+        match self {
+            Self::Human | Self::Ansible => true,
+            Self::Json | Self::Csv | Self::Oneline => false,
+        }
+    }
+}
+
 /// Everything that every command which contacts hosts takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {

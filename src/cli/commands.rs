@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 
 use crate::cli::adhoc::{Adhoc, literal, mapping, typed};
-use crate::cli::args::{
-    Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs,
-};
+use crate::cli::args::{Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs};
 use crate::cli::audit::Audit;
 use crate::cli::conduct::{Occasion, conduct};
 use crate::cli::exit_code::ExitCode;

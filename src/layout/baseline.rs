@@ -100,7 +100,9 @@ impl Baseline {
     /// The lines that are right for `host`: those of the layout that names it. A layout that names nobody is for all.
     /// `None`: the baseline does not know the host.
     pub fn of(&self, host: &str) -> Option<&[String]> {
-        self.layouts.get(self.number_of(host)?).map(|layout| layout.lines.as_slice())
+        self.layouts
+            .get(self.number_of(host)?)
+            .map(|layout| layout.lines.as_slice())
     }
 
     /// The number in [`layouts`](Self::layouts) of the one that is right for `host`.

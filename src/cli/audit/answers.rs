@@ -72,7 +72,11 @@ impl Answers {
             }
             EventKind::TaskResult(report) if report.status.is_good() => self.take(report),
             EventKind::TaskResult(report) => {
-                let why = if report.msg.is_empty() { report.status.as_str() } else { &report.msg };
+                let why = if report.msg.is_empty() {
+                    report.status.as_str()
+                } else {
+                    &report.msg
+                };
                 self.silent.insert(report.host.to_string(), why.to_owned());
                 None
             }
@@ -98,7 +102,8 @@ impl Answers {
         }
         if self.bytes > self.most {
             let limit = self.most / (1024 * 1024);
-            let why = format!("answered, but is not compared: the answers take more than {limit} MiB; look at fewer hosts");
+            let why =
+                format!("answered, but is not compared: the answers take more than {limit} MiB; look at fewer hosts");
             self.silent.insert(host, why);
             return None;
         }
@@ -207,7 +212,11 @@ mod tests {
     use crate::report::testing::{bad, command, result, started};
 
     fn event(kind: EventKind) -> Event {
-        Event { kind, seq: 1, time: String::new() }
+        Event {
+            kind,
+            seq: 1,
+            time: String::new(),
+        }
     }
 
     fn heard(most: usize, events: Vec<EventKind>) -> Heard {
@@ -231,7 +240,10 @@ mod tests {
             ],
         );
         assert_eq!(heard.layouts.groups.len(), 1);
-        assert_eq!(heard.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(), ["c", "a"]);
+        assert_eq!(
+            heard.hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>(),
+            ["c", "a"]
+        );
         let silent: Vec<_> = heard.silent.iter().map(|(host, why)| format!("{host} {why}")).collect();
         assert_eq!(silent, ["b no route", "d not asked"]);
     }
@@ -242,7 +254,13 @@ mod tests {
         let names: Vec<&str> = hosts.iter().map(String::as_str).collect();
         let mut events = vec![started("audit", &names, true)];
         for host in &hosts {
-            events.push(result(command(host, Status::Ok, 0, &format!("{host}{}\n", "x".repeat(1000)), "")));
+            events.push(result(command(
+                host,
+                Status::Ok,
+                0,
+                &format!("{host}{}\n", "x".repeat(1000)),
+                "",
+            )));
         }
         let heard = heard(20_000, events);
         assert!(heard.hosts.len() < 20 && heard.hosts.len() + heard.silent.len() == 50);
@@ -253,7 +271,13 @@ mod tests {
     fn equal_answers_are_held_once() {
         let mut answers = Answers::new(Subject::Command("x".to_owned()), Normaliser::new([]));
         for i in 0..1000 {
-            answers.observe(&event(result(command(&format!("h{i}"), Status::Ok, 0, "the same\nfor all\n", ""))));
+            answers.observe(&event(result(command(
+                &format!("h{i}"),
+                Status::Ok,
+                0,
+                "the same\nfor all\n",
+                "",
+            ))));
         }
         assert_eq!(answers.lines.len(), 2);
         assert!(answers.bytes < 1000, "{}", answers.bytes);

@@ -20,7 +20,7 @@ pub struct AuditArgs {
     pub name: Option<String>,
     /// What is written.
     #[command(flatten)]
-    pub outputs: OutputArgs,
+    pub outputs: WriteArgs,
     /// Compare with this baseline: exit code 2 when a host answers otherwise
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
@@ -41,7 +41,7 @@ pub struct AuditArgs {
 /// What is written beside the text for people.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Audit")]
-pub struct OutputArgs {
+pub struct WriteArgs {
     /// Write one row a host as CSV to this file (`-`: standard output)
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
@@ -49,11 +49,11 @@ pub struct OutputArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub json: Option<PathBuf>,
     /// Write a page for the browser: one file, works offline
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide = true)]
     pub html: Option<PathBuf>,
 }
 
-impl OutputArgs {
+impl WriteArgs {
     /// As outputs.
     pub fn outputs(&self, save_baseline: Option<PathBuf>) -> Outputs {
         Outputs {
@@ -85,7 +85,7 @@ pub struct DiffArgs {
     pub new: Option<String>,
     /// What is written.
     #[command(flatten)]
-    pub outputs: OutputArgs,
+    pub outputs: WriteArgs,
     /// Differences that do not count: hostname, uuid, mac, date, ip, serial, number
     #[arg(long, value_name = "KIND,…", value_delimiter = ',')]
     pub normalise: Vec<Mask>,
@@ -102,7 +102,7 @@ pub struct ShowArgs {
     pub run: Option<String>,
     /// What is written.
     #[command(flatten)]
-    pub outputs: OutputArgs,
+    pub outputs: WriteArgs,
     /// Write a baseline: what the hosts answered then is right
     #[arg(long, value_name = "FILE")]
     pub save_baseline: Option<PathBuf>,

@@ -65,8 +65,16 @@ pub fn describe(answer: &str) -> Vec<String> {
 }
 
 fn system(disks: &[Disk]) -> String {
-    let names: Vec<&str> = disks.iter().filter(|disk| disk.is_system()).map(|disk| disk.name.as_str()).collect();
-    if names.is_empty() { "none found".to_owned() } else { names.join(", ") }
+    let names: Vec<&str> = disks
+        .iter()
+        .filter(|disk| disk.is_system())
+        .map(|disk| disk.name.as_str())
+        .collect();
+    if names.is_empty() {
+        "none found".to_owned()
+    } else {
+        names.join(", ")
+    }
 }
 
 /// The columns of a table: about the machine, then about every disk.
@@ -81,7 +89,13 @@ pub fn cells(answer: &str) -> Vec<(String, String)> {
         ("hdd".to_owned(), count(&|disk| disk.rotating)),
         ("ssd".to_owned(), count(&|disk| !disk.rotating)),
         ("empty".to_owned(), count(&|disk| disk.used() == "empty")),
-        ("total_bytes".to_owned(), disks.iter().fold(0, |sum: u64, disk| sum.saturating_add(disk.bytes)).to_string()),
+        (
+            "total_bytes".to_owned(),
+            disks
+                .iter()
+                .fold(0, |sum: u64, disk| sum.saturating_add(disk.bytes))
+                .to_string(),
+        ),
     ];
     for disk in &disks {
         let mut cell = |what: &str, value: &str| out.push((format!("{}_{what}", disk.name), value.to_owned()));
@@ -113,7 +127,12 @@ fn line(run: &[Disk]) -> String {
     } else {
         String::new()
     };
-    format!("{names}  {count}{}  {}  {}", size(first.bytes), first.turning(), first.used())
+    format!(
+        "{names}  {count}{}  {}  {}",
+        size(first.bytes),
+        first.turning(),
+        first.used()
+    )
 }
 
 /// A size as makers of disks write it.
@@ -221,17 +240,25 @@ mod tests {
     #[test]
     fn a_disk_with_something_on_it_is_not_empty() {
         let disk = |more: &str| format!("NAME=\"sdb\" TYPE=\"disk\" SIZE=\"4000787030016\" ROTA=\"1\" {more}\n");
-        assert_eq!(describe(&disk("FSTYPE=\"xfs\" MOUNTPOINT=\"\""))[1], "sdb  4.0 TB  hdd  xfs, not mounted");
+        assert_eq!(
+            describe(&disk("FSTYPE=\"xfs\" MOUNTPOINT=\"\""))[1],
+            "sdb  4.0 TB  hdd  xfs, not mounted"
+        );
         let unseen = format!("SIGNATURES=\"unseen\"\n{}", disk(""));
         assert_eq!(describe(&unseen)[1], "sdb  4.0 TB  hdd  not partitioned, not mounted");
-        let card = "NAME=\"zram0\" TYPE=\"disk\" SIZE=\"9\" ROTA=\"0\"\nNAME=\"sr0\" TYPE=\"rom\" SIZE=\"9\" ROTA=\"1\"\n";
+        let card =
+            "NAME=\"zram0\" TYPE=\"disk\" SIZE=\"9\" ROTA=\"0\"\nNAME=\"sr0\" TYPE=\"rom\" SIZE=\"9\" ROTA=\"1\"\n";
         assert_eq!(describe(card), ["no disk"]);
     }
 
     #[test]
     fn every_disk_has_its_columns() {
-        let answer = "NAME=\"sda\" TYPE=\"disk\" SIZE=\"1000\" ROTA=\"0\" MOUNTPOINT=\"/\" MODEL=\"M 1 \" SERIAL=\"S\"\n";
-        let cells: Vec<String> = cells(answer).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let answer =
+            "NAME=\"sda\" TYPE=\"disk\" SIZE=\"1000\" ROTA=\"0\" MOUNTPOINT=\"/\" MODEL=\"M 1 \" SERIAL=\"S\"\n";
+        let cells: Vec<String> = cells(answer)
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         assert_eq!(
             cells.join(" "),
             "system_disk=sda disks=1 hdd=0 ssd=1 empty=0 total_bytes=1000 sda_bytes=1000 sda_kind=ssd sda_use=/ sda_model=M 1 \

@@ -92,11 +92,18 @@ impl Drift {
         }
         groups.sort_by(|_, a, _, b| a.len().cmp(&b.len()).then_with(|| a.cmp(b)));
         for ((verdict, number), hosts) in groups {
-            let is = heard.layouts.groups.get(number).map_or_else(Vec::new, |layout| texts(&layout.lines));
+            let is = heard
+                .layouts
+                .groups
+                .get(number)
+                .map_or_else(Vec::new, |layout| texts(&layout.lines));
             match verdict {
                 Verdict::Same => {}
                 Verdict::Changed(right) => {
-                    let was = baseline.layouts.get(right).map_or_else(Vec::new, |layout| layout.lines.clone());
+                    let was = baseline
+                        .layouts
+                        .get(right)
+                        .map_or_else(Vec::new, |layout| layout.lines.clone());
                     drift.changed.push(Changed { hosts, was, is });
                 }
                 Verdict::New(known) => drift.new.push(New { hosts, known, is }),
@@ -125,6 +132,8 @@ pub fn baseline(heard: &Heard) -> Baseline {
         lines: texts(&layout.lines),
         hosts: layout.hosts.clone(),
     });
-    let layouts = Layouts { groups: groups.collect() };
+    let layouts = Layouts {
+        groups: groups.collect(),
+    };
     Baseline::new(heard.subject.name(), heard.normaliser.masks(), layouts)
 }

@@ -42,8 +42,7 @@ pub fn audit(args: &AuditArgs) -> Result<ExitCode, Diagnostics> {
     }
     let subject = Subject::typed(args.name.as_deref(), &args.command)?;
     let outputs = args.outputs.outputs(args.save_baseline.clone());
-    let form = args.common.output.output.filter(|form| !form.is_for_people());
-    let mut mistakes = outputs.mistakes(form.map(|_| "--output"));
+    let mut mistakes = outputs.mistakes(None);
     let baseline = baseline_of(args.baseline.as_deref(), &subject, &mut mistakes);
     let normaliser = normaliser_of(&args.normalise, baseline.as_ref(), &mut mistakes);
     if !mistakes.is_empty() {
@@ -90,8 +89,11 @@ fn baseline_of(path: Option<&Path>, subject: &Subject, mistakes: &mut Vec<Diagno
         Ok(baseline) if !baseline.subject.is_empty() && baseline.subject != subject.name() => {
             let other = &baseline.subject;
             mistakes.push(
-                Diagnostic::new(format!("the baseline `{shown}` is of `{other}`, not of `{}`", subject.name()))
-                    .help(format!("compare with `batchssh audit {other} --baseline {shown}`")),
+                Diagnostic::new(format!(
+                    "the baseline `{shown}` is of `{other}`, not of `{}`",
+                    subject.name()
+                ))
+                .help(format!("compare with `batchssh audit {other} --baseline {shown}`")),
             );
             None
         }
@@ -107,10 +109,16 @@ fn normaliser_of(asked: &[Mask], baseline: Option<&(Baseline, String)>, mistakes
     let normaliser = Normaliser::new(baseline.normalise.iter().copied());
     if !asked.is_empty() && Normaliser::new(asked.iter().copied()).masks() != normaliser.masks() {
         let words: Vec<&str> = normaliser.masks().iter().map(|mask| mask.name()).collect();
-        let words = if words.is_empty() { "nothing".to_owned() } else { words.join(", ") };
+        let words = if words.is_empty() {
+            "nothing".to_owned()
+        } else {
+            words.join(", ")
+        };
         mistakes.push(
-            Diagnostic::new(format!("--normalise: `{name}` was made with {words} normalised, and is compared so"))
-                .help("leave --normalise away, or save a new baseline with it"),
+            Diagnostic::new(format!(
+                "--normalise: `{name}` was made with {words} normalised, and is compared so"
+            ))
+            .help("leave --normalise away, or save a new baseline with it"),
         );
     }
     normaliser

@@ -32,7 +32,9 @@ impl Outputs {
 
     /// One of them goes to standard output, instead of the text for people.
     pub fn to_stdout(&self) -> bool {
-        self.all().iter().any(|(_, path)| path.is_some_and(|path| path.as_os_str() == "-"))
+        self.all()
+            .iter()
+            .any(|(_, path)| path.is_some_and(|path| path.as_os_str() == "-"))
     }
 
     /// Mistakes that can be seen before anybody is asked. `taken`: standard output has another use (`--output json`).
@@ -50,7 +52,10 @@ impl Outputs {
                 out.push(Diagnostic::new(format!("{flag} `{shown}` is a directory")).help("name a file"));
             } else if !folder(path).is_dir() {
                 let folder = folder(path).display();
-                out.push(Diagnostic::new(format!("{flag} `{shown}`: there is no directory `{folder}`")).help("make it first"));
+                out.push(
+                    Diagnostic::new(format!("{flag} `{shown}`: there is no directory `{folder}`"))
+                        .help("make it first"),
+                );
             }
         }
         if let (1, ["--save-baseline"]) | (2.., _) = (on_stdout.len(), on_stdout.as_slice()) {
@@ -75,7 +80,11 @@ fn folder(path: &Path) -> &Path {
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // What is no regular file (`/dev/stdout`, a pipe) cannot be replaced.
     let special = fs::metadata(path).is_ok_and(|meta| !meta.is_file());
-    let result = if special { fs::write(path, bytes) } else { rename(path, bytes) };
+    let result = if special {
+        fs::write(path, bytes)
+    } else {
+        rename(path, bytes)
+    };
     result.map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
 }
 
@@ -107,10 +116,16 @@ mod tests {
             ..Outputs::default()
         };
         assert!(both.mistakes(None)[0].message.starts_with("--csv and --json"));
-        let one = Outputs { csv: Some("-".into()), ..Outputs::default() };
+        let one = Outputs {
+            csv: Some("-".into()),
+            ..Outputs::default()
+        };
         assert!(one.mistakes(None).is_empty());
         assert_eq!(one.mistakes(Some("--output json")).len(), 1);
-        let baseline = Outputs { save_baseline: Some("-".into()), ..Outputs::default() };
+        let baseline = Outputs {
+            save_baseline: Some("-".into()),
+            ..Outputs::default()
+        };
         assert_eq!(baseline.mistakes(None).len(), 1);
         let nowhere = Outputs {
             html: Some("/nowhere/x.html".into()),

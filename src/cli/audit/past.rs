@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::answers::Answers;
-use super::args::{DiffArgs, OutputArgs, ShowArgs};
+use super::args::{DiffArgs, ShowArgs, WriteArgs};
 use super::drift;
 use super::outputs::Outputs;
 use super::sink::{Audit, AuditSink, Screen};
@@ -15,7 +15,7 @@ use super::{baseline_of, normaliser_of};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::setup::{Outside, outside};
 use crate::event::{Event, EventKind};
-use crate::layout::{Mask, Normaliser};
+use crate::layout::Normaliser;
 use crate::report::{Sink, journal};
 use crate::settings;
 use crate::source::{Diagnostic, Diagnostics};
@@ -64,10 +64,17 @@ pub fn diff(args: &DiffArgs) -> Result<ExitCode, Diagnostics> {
     }
     let baseline = drift::baseline(&answers.finish());
     let name = format!("run {}", old.id);
-    tell(&new, &outside, outputs, normaliser, Some((Arc::new(baseline), name)), args.verbose)
+    tell(
+        &new,
+        &outside,
+        outputs,
+        normaliser,
+        Some((Arc::new(baseline), name)),
+        args.verbose,
+    )
 }
 
-fn outputs_of(args: &OutputArgs) -> Outputs {
+fn outputs_of(args: &WriteArgs) -> Outputs {
     args.outputs(None)
 }
 
@@ -142,8 +149,10 @@ fn find(outside: &Outside, wanted: Option<&str>) -> Result<Run, Diagnostic> {
         });
     };
     match ids.as_slice() {
-        [] => Err(Diagnostic::new(format!("no run in {} begins with `{wanted}`", runs.display()))
-            .help("the names of its folders are the ids")),
+        [] => Err(
+            Diagnostic::new(format!("no run in {} begins with `{wanted}`", runs.display()))
+                .help("the names of its folders are the ids"),
+        ),
         [id] => read(&runs, id)?.ok_or_else(|| {
             Diagnostic::new(format!("run {id} was no audit, or no host answered in it")).help("give the id of an audit")
         }),
@@ -167,7 +176,9 @@ fn read(runs: &Path, id: &str) -> Result<Option<Run>, Diagnostic> {
                     return Ok(None);
                 }
                 let words = command.iter().take_while(|word| *word != "--");
-                limited = words.into_iter().any(|word| word == "-l" || word.starts_with("--limit"));
+                limited = words
+                    .into_iter()
+                    .any(|word| word == "-l" || word.starts_with("--limit"));
             }
             EventKind::TaskResult(report) => {
                 subject = subject.or_else(|| Subject::told(report));
@@ -183,14 +194,4 @@ fn read(runs: &Path, id: &str) -> Result<Option<Run>, Diagnostic> {
         limited,
         events,
     }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn masks_are_words_of_the_command_line() {
-        assert!("serial".parse::<Mask>().is_ok());
-    }
 }

@@ -93,7 +93,11 @@ impl Serialize for Whole<'_> {
             .collect();
         map.serialize_entry("layouts", &layouts)?;
         map.serialize_entry("rows", &Rows(heard))?;
-        let silent: Vec<Silent<'_>> = heard.silent.iter().map(|(host, reason)| Silent { host, reason }).collect();
+        let silent: Vec<Silent<'_>> = heard
+            .silent
+            .iter()
+            .map(|(host, reason)| Silent { host, reason })
+            .collect();
         map.serialize_entry("no_answer", &silent)?;
         let notes: Vec<Note<'_>> = heard.notes.iter().map(|(text, hosts)| Note { text, hosts }).collect();
         map.serialize_entry("notes", &notes)?;
@@ -115,7 +119,10 @@ impl Serialize for Rows<'_> {
             rows.serialize_element(&Row {
                 host: &host.name,
                 layout: host.layout + 1,
-                values: Values { columns: &table.columns, row: table.row(number) },
+                values: Values {
+                    columns: &table.columns,
+                    row: table.row(number),
+                },
             })?;
         }
         rows.end()
@@ -136,7 +143,11 @@ struct Values<'a> {
 
 impl Serialize for Values<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let filled = self.columns.iter().zip(&self.row).filter(|(_, value)| !value.is_empty());
+        let filled = self
+            .columns
+            .iter()
+            .zip(&self.row)
+            .filter(|(_, value)| !value.is_empty());
         serializer.collect_map(filled)
     }
 }

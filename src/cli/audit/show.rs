@@ -52,7 +52,12 @@ pub fn drift(view: &View<'_>, drift: &Drift, than: &str, term: &Terminal, all: b
     let mut page = Page::new(term, all);
     let changed: usize = drift.changed.iter().map(|group| group.hosts.len()).sum();
     let verdict = if drift.is_any() {
-        let unknown: usize = drift.new.iter().filter(|new| !new.known).map(|new| new.hosts.len()).sum();
+        let unknown: usize = drift
+            .new
+            .iter()
+            .filter(|new| !new.known)
+            .map(|new| new.hosts.len())
+            .sum();
         let mut words = Vec::new();
         if changed > 0 {
             words.push(format!("{} otherwise than in {}", text::hosts(changed), visible(than)));
@@ -90,7 +95,12 @@ pub fn drift(view: &View<'_>, drift: &Drift, than: &str, term: &Terminal, all: b
     });
     if !drift.vanished.is_empty() {
         let count = format!("{}, not in the inventory any more", text::hosts(drift.vanished.len()));
-        page.heading(Colour::Yellow, "vanished", drift.vanished.iter().map(String::as_str), &count);
+        page.heading(
+            Colour::Yellow,
+            "vanished",
+            drift.vanished.iter().map(String::as_str),
+            &count,
+        );
     }
     page.notes(view.heard);
     page.silent(view.heard);
@@ -138,7 +148,10 @@ impl<'t> Page<'t> {
             show(self, number);
         }
         if hidden > 0 {
-            let note = format!("\n… {} more groups of hosts; -v shows them, --csv, --json and --html have all\n", text::count(hidden));
+            let note = format!(
+                "\n… {} more groups of hosts; -v shows them, --csv, --json and --html have all\n",
+                text::count(hidden)
+            );
             self.text += &self.term.paint(Colour::Dim, &note);
             for number in first + hidden..count {
                 show(self, number);
@@ -149,7 +162,11 @@ impl<'t> Page<'t> {
     fn odd(&mut self, view: &View<'_>, shape: &Shape, usual: &Shape) {
         let count = match shape.layouts.as_slice() {
             [layout] => format!("{}, layout {}", text::hosts(shape.hosts), layout + 1),
-            layouts => format!("{}, {} of one shape", text::hosts(shape.hosts), plural(layouts.len(), "layout")),
+            layouts => format!(
+                "{}, {} of one shape",
+                text::hosts(shape.hosts),
+                plural(layouts.len(), "layout")
+            ),
         };
         self.heading(Colour::Yellow, "odd", view.hosts_of(shape), &count);
         // Where every host has its own numbers, only other lines are odd.
@@ -179,7 +196,12 @@ impl<'t> Page<'t> {
                 return;
             };
             let count = format!("{}, layout {}", text::hosts(layout.hosts.len()), number + 1);
-            page.heading(Colour::Yellow, "nearly", layout.hosts.iter().map(String::as_str), &count);
+            page.heading(
+                Colour::Yellow,
+                "nearly",
+                layout.hosts.iter().map(String::as_str),
+                &count,
+            );
             page.changes(&changes(&common.lines, &layout.lines));
         });
     }
@@ -187,14 +209,22 @@ impl<'t> Page<'t> {
     fn usual(&mut self, view: &View<'_>, shape: &Shape) {
         let alone = view.shapes.len() == 1;
         if let (true, Some(layout)) = (view.has_centre(shape), view.layout(shape.common())) {
-            let word = if alone && shape.layouts.len() == 1 { "all the same" } else { "most common" };
+            let word = if alone && shape.layouts.len() == 1 {
+                "all the same"
+            } else {
+                "most common"
+            };
             let count = text::hosts(layout.hosts.len());
             self.heading(Colour::Green, word, layout.hosts.iter().map(String::as_str), &count);
             self.lines(layout.lines.iter().map(AsRef::as_ref));
             return;
         }
         let word = if alone { "all of one shape" } else { "most common" };
-        let count = format!("{}, {} of one shape", text::hosts(shape.hosts), plural(shape.layouts.len(), "layout"));
+        let count = format!(
+            "{}, {} of one shape",
+            text::hosts(shape.hosts),
+            plural(shape.layouts.len(), "layout")
+        );
         self.heading(Colour::Green, word, view.hosts_of(shape), &count);
         let members: Vec<&Layout<Line>> = shape.layouts.iter().filter_map(|number| view.layout(*number)).collect();
         let mut rare = Vec::new();
@@ -221,9 +251,17 @@ impl<'t> Page<'t> {
         match part {
             Part::Same(text) => visible(text),
             Part::Varies(values) => {
-                let shown: Vec<String> = values.iter().take(MOST_VALUES).map(|value| visible(&value.text)).collect();
+                let shown: Vec<String> = values
+                    .iter()
+                    .take(MOST_VALUES)
+                    .map(|value| visible(&value.text))
+                    .collect();
                 let more = values.len().saturating_sub(MOST_VALUES);
-                let more = if more > 0 { format!("|… {} more", text::count(more)) } else { String::new() };
+                let more = if more > 0 {
+                    format!("|… {} more", text::count(more))
+                } else {
+                    String::new()
+                };
                 self.term.paint(Colour::Cyan, &format!("{{{}{more}}}", shown.join("|")))
             }
         }
@@ -304,7 +342,11 @@ impl<'t> Page<'t> {
         }
         for (why, hosts) in reasons.values() {
             let names = self.names(hosts.iter().copied(), 4);
-            let more = if hosts.len() > 1 { format!("  ({})", text::hosts(hosts.len())) } else { String::new() };
+            let more = if hosts.len() > 1 {
+                format!("  ({})", text::hosts(hosts.len()))
+            } else {
+                String::new()
+            };
             self.text += &format!("    {names}{more}  {}\n", visible(why));
         }
     }

@@ -100,7 +100,10 @@ impl Subject {
     /// What people call it.
     pub fn title(&self) -> &str {
         match self {
-            Self::Builtin(name) => BUILTIN.iter().find(|(known, _)| known == name).map_or(name, |(_, title)| title),
+            Self::Builtin(name) => BUILTIN
+                .iter()
+                .find(|(known, _)| known == name)
+                .map_or(name, |(_, title)| title),
             Self::File(path) => path,
             Self::Command(command) => command,
         }
@@ -121,10 +124,16 @@ impl Subject {
             read.lines = report.stdout.lines().map(|line| line.trim_end().to_owned()).collect();
         }
         let list = report.result.get("notes").and_then(Json::as_array);
-        read.notes = list.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect();
+        read.notes = list
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .map(str::to_owned)
+            .collect();
         if let Some(Json::Object(extra)) = report.result.get("extra") {
             let shown = |value: &Json| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            read.extra.extend(extra.iter().map(|(name, value)| (name.clone(), shown(value))));
+            read.extra
+                .extend(extra.iter().map(|(name, value)| (name.clone(), shown(value))));
         }
         read
     }

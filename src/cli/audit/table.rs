@@ -39,7 +39,12 @@ impl<'a> Table<'a> {
         let in_columns: Vec<HashMap<usize, String>> = if layouts.is_empty() && !heard.subject.is_disks() {
             let column = number("answer");
             let whole = |lines: &[Line]| lines.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join("; ");
-            heard.layouts.groups.iter().map(|layout| HashMap::from([(column, whole(&layout.lines))])).collect()
+            heard
+                .layouts
+                .groups
+                .iter()
+                .map(|layout| HashMap::from([(column, whole(&layout.lines))]))
+                .collect()
         } else {
             // The most common layout gives the order, the others add to it.
             for layout in layouts.iter().rev() {

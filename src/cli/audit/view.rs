@@ -53,7 +53,8 @@ impl<'a> View<'a> {
     /// True when the layouts of a shape are variations of one that at least half of its hosts have; else every host is as
     /// good as the next one, and only the shape can be shown.
     pub fn has_centre(&self, shape: &Shape) -> bool {
-        self.layout(shape.common()).is_some_and(|layout| layout.hosts.len() * 2 >= shape.hosts)
+        self.layout(shape.common())
+            .is_some_and(|layout| layout.hosts.len() * 2 >= shape.hosts)
     }
 
     /// The lines of a shape, with what varies.
@@ -68,7 +69,11 @@ impl<'a> View<'a> {
             return Vec::new();
         };
         let host = layout.hosts.first().map_or("", String::as_str);
-        layout.lines.iter().map(|line| self.normaliser.line(line, host)).collect()
+        layout
+            .lines
+            .iter()
+            .map(|line| self.normaliser.line(line, host))
+            .collect()
     }
 
     /// The hosts of a shape, in the order of their names.
