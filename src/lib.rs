@@ -9,6 +9,8 @@ pub mod names;
 pub mod secret;
 pub mod source;
 
+pub mod vault;
+
 pub mod yaml;
 
 pub mod event;
@@ -22,6 +24,7 @@ pub mod inventory;
 pub mod transport;
 
 pub mod danger;
+pub mod marker;
 pub mod modules;
 pub mod plan;
 pub mod playbook;

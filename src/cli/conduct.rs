@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cli::args::OutputArg;
-use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::policy::{self, Verdict};
@@ -37,7 +38,7 @@ pub struct Occasion {
     /// Where the retry file goes when nothing else is said.
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
-    pub audit: Option<(Subject, Option<PathBuf>)>,
+    pub audit: Option<Audit>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -50,6 +51,8 @@ pub struct Ready {
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// Set when an answer is otherwise than in the baseline of an audit.
+    drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -117,6 +120,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
+    if let Some(audit) = &occasion.audit {
+        audit.check(output.form)?;
+    }
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
     match Journal::create(&outside.state_dir.join("runs"), &shared.options.run_id) {
@@ -141,10 +147,18 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     } else {
         OutputArg::Ansible
     });
-    let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
-        (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
-            Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
-        }
+    let for_people = output.form.is_none_or(OutputArg::is_for_people);
+    let console: Box<dyn Sink> = match &occasion.audit {
+        Some(audit) if for_people => Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out,
+                err,
+                term,
+                all: output.verbosity > 0,
+                taken: false,
+            },
+        )),
         _ if occasion.lines && output.form.is_none() && !term.is_tty => {
             Box::new(lines::Lines::new(out, err, output.verbosity))
         }
@@ -166,6 +180,19 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
+    if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
+        // Standard output has the events; the files are written all the same.
+        sinks.push(Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out: Box::new(io::sink()),
+                err: Box::new(io::sink()),
+                term,
+                all: false,
+                taken: true,
+            },
+        )));
+    }
     sinks.push(Box::new(progress));
     let on_broken = {
         let cancel = cancel.clone();
@@ -209,6 +236,11 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         title: occasion.title.clone(),
         words,
         complaints,
+        drifted: occasion
+            .audit
+            .as_ref()
+            .map(|audit| audit.drifted.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -282,8 +314,12 @@ impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
-        let words = self.words.iter().map(|word| self.shared.mask.text(word)).collect();
-        (self.shared.tell)(run_started(options, words, self.title.clone(), self.hosts.clone()));
+        (self.shared.tell)(run_started(
+            options,
+            self.words.clone(),
+            self.title.clone(),
+            self.hosts.clone(),
+        ));
         let policies = policy::files(&self.shared.policy.policy);
         if !policies.is_empty() {
             let refused = Vec::new();
@@ -293,6 +329,7 @@ impl Ready {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });
         }
+        limits::no_core_dump();
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),
@@ -308,7 +345,7 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()),
+            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::cli::conduct::{Occasion, run_started};
-use crate::cli::secrets::{Secrets, written_secrets};
+use crate::cli::secrets::Secrets;
 use crate::cli::setup::Setup;
-use crate::engine::mask::Mask;
+use crate::engine::hide;
 use crate::event::{EventKind, PolicyFile};
 use crate::names::HostName;
 use crate::plan::{Plan, Play};
@@ -110,11 +110,8 @@ pub fn admit(setup: &mut Setup, plan: &Plan, occasion: &Occasion) -> Result<Verd
     if violations.is_empty() {
         return Ok(Verdict::Admitted);
     }
-    let mut told: String = violations
-        .iter()
-        .take(SHOWN)
-        .map(|violation| format!("{}\n", diagnostic(violation)))
-        .collect();
+    let all = setup.without_secrets(Diagnostics(violations.iter().map(diagnostic).collect()));
+    let mut told: String = all.0.iter().take(SHOWN).map(|one| format!("{one}\n")).collect();
     if violations.len() > SHOWN {
         told += &format!("and {} more\n", violations.len() - SHOWN);
     }
@@ -159,8 +156,9 @@ pub fn shown(setup: &Setup, violations: &[Violation]) -> String {
         number => format!("refused, {number} {}", if number == 1 { "reason" } else { "reasons" }),
     };
     let mut text = format!("\npolicy {}: {verdict}\n", paths.join(", "));
-    for violation in violations {
-        text += &format!("  {}\n", visible(&one_line(&diagnostic(violation))));
+    let all = setup.without_secrets(Diagnostics(violations.iter().map(diagnostic).collect()));
+    for violation in &all.0 {
+        text += &format!("  {}\n", visible(&one_line(violation)));
     }
     text
 }
@@ -185,7 +183,6 @@ fn record(setup: &Setup, plan: &Plan, occasion: &Occasion, violations: &[Violati
         }
     }
     let options = setup.run_options(&Secrets::default(), occasion.adhoc);
-    let mask = Mask::new(written_secrets(&setup.inventory, &setup.extra_vars));
     let Ok(journal) = Journal::create(&setup.outside.state_dir.join("runs"), &options.run_id) else {
         return Ok(());
     };
@@ -194,17 +191,22 @@ fn record(setup: &Setup, plan: &Plan, occasion: &Occasion, violations: &[Violati
         return Ok(());
     };
     let teller = reporter.teller();
-    let words = setup.words.iter().map(|word| mask.text(word)).collect();
-    teller.tell(run_started(&options, words, occasion.title.clone(), hosts));
+    let tell = hide::over(Box::new(move |kind| teller.tell(kind)), setup.mask(&Secrets::default()));
+    tell(run_started(
+        &options,
+        setup.words.clone(),
+        occasion.title.clone(),
+        hosts,
+    ));
     let bound = setup.policy.clone().unwrap_or_default();
-    teller.tell(EventKind::PolicyChecked {
+    tell(EventKind::PolicyChecked {
         policies: files(&bound.policy),
         refused: violations
             .iter()
             .map(|violation| one_line(&diagnostic(violation)))
             .collect(),
     });
-    teller.tell(EventKind::RunFinished {
+    tell(EventKind::RunFinished {
         recap: Vec::new(),
         exit_code: crate::cli::exit_code::ExitCode::Refused.code(),
         seconds: 0.0,

@@ -73,7 +73,7 @@ fn compile(setup: &mut Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics
     let folder = |path: &PathBuf| path.parent().unwrap_or(Path::new("")).to_owned();
     let folders: Vec<PathBuf> = playbooks.iter().map(folder).collect();
     setup.read_policies(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
-    plan::compile(playbooks, &setup.compile_options())
+    plan::compile(playbooks, &setup.compile_options()).map_err(|mistakes| setup.without_secrets(mistakes))
 }
 
 fn listing(setup: &Setup, compiled: &Plan, flags: &PlaybookFlags, list_hosts: bool) -> Result<String, Diagnostics> {

@@ -3,13 +3,17 @@
 
 mod acting;
 pub mod cursor;
+mod enclose;
 mod free;
+mod held;
+pub mod hide;
 mod host;
 pub mod include;
 mod keywords;
 mod linear;
 pub mod link;
 pub mod mask;
+mod once;
 mod outcome;
 mod passes;
 mod perform;

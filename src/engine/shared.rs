@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
+use crate::engine::hide;
 use crate::engine::mask::Mask;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
@@ -78,6 +79,8 @@ pub struct RunOptions {
     pub run_id: String,
     /// The id of the first run of the chain that this one goes on with; its own when there is none.
     pub root_run_id: String,
+    /// `user@host` of the controller, for records that outlast the run.
+    pub who: String,
 }
 
 /// Connection settings from outside of inventory and playbook.
@@ -244,8 +247,8 @@ impl Shared {
             resolve: parts.resolve,
             compile: parts.compile,
             policy: parts.policy,
-            tell: parts.tell,
-            keep: parts.keep,
+            tell: hide::over(parts.tell, parts.mask.clone()),
+            keep: hide::over_kept(parts.keep, parts.mask.clone()),
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,

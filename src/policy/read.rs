@@ -87,7 +87,7 @@ impl Reading<'_> {
             self.one_of(value, "literal_disks", &choices)
         });
         for table in self.tables(&table, "forbid") {
-            policy.forbid.extend(self.forbid(&table));
+            policy.forbid.push(self.forbid(&table));
         }
         for table in self.tables(&table, "require") {
             policy.require.extend(self.require(&table));
@@ -109,7 +109,7 @@ impl Reading<'_> {
         policy
     }
 
-    fn forbid(&mut self, table: &Table<'_>) -> Option<Forbid> {
+    fn forbid(&mut self, table: &Table<'_>) -> Forbid {
         let rule = self.rule(table, "`[[forbid]]`", &["commands", "modules", "danger"]);
         let mut commands = Vec::new();
         for (text, value) in self.texts(table, "commands") {
@@ -133,12 +133,12 @@ impl Reading<'_> {
             self.mistakes
                 .push(mistake.help("say what: `commands`, `modules` or `danger`"));
         }
-        Some(Forbid {
+        Forbid {
             rule,
             commands,
             modules,
             danger,
-        })
+        }
     }
 
     fn require(&mut self, table: &Table<'_>) -> Option<Require> {

@@ -329,6 +329,9 @@ fn the_policy_of_the_documentation_can_be_read() {
     let (_, rest) = page.split_once("```toml\n").unwrap();
     let (text, _) = rest.split_once("```").unwrap();
     let policy = policy(text);
-    assert_eq!((policy.forbid.len(), policy.require.len(), policy.windows.len()), (3, 1, 1));
+    assert_eq!(
+        (policy.forbid.len(), policy.require.len(), policy.windows.len()),
+        (3, 1, 1)
+    );
     assert!(policy.hosts.is_some() && policy.dangerous_hosts.is_some());
 }

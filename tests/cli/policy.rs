@@ -64,7 +64,7 @@ fn what_is_allowed_runs_and_the_journal_says_by_which_policy() {
     desk.write("plays/site.yml", &SITE.replace("touch forbidden1", "touch fine"));
     desk.write("plays/policy.toml", RULES);
     desk.write("more.toml", "[limits]\nhosts = 5\n");
-    desk.write("org.toml", "[[forbid]]\nmodules = 'shell'\n");
+    desk.write("org.toml", "[[forbid]]\nmodules = 'script'\n");
     desk.write("batchssh.toml", "policy = [\"org.toml\"]\n");
     desk.cmd("run plays/site.yml -i hosts.ini").run().code(10);
     // Too small a number is as good as none.
@@ -92,9 +92,9 @@ fn what_is_allowed_runs_and_the_journal_says_by_which_policy() {
         ran.out
     );
     // Ad-hoc commands keep the rules of the configuration and of the folder they are given in.
-    let ran = desk.cmd("exec a -i hosts.ini -m shell -a uptime").run().code(10);
+    let ran = desk.cmd("exec a -i hosts.ini -m script -a uptime").run().code(10);
     assert!(
-        ran.err.contains("the module `shell` is forbidden (1 host: a)"),
+        ran.err.contains("the module `script` is forbidden (1 host: a)"),
         "{}",
         ran.err
     );
