@@ -9,9 +9,12 @@ pub mod names;
 pub mod secret;
 pub mod source;
 
+pub mod vault;
+
 pub mod yaml;
 
 pub mod event;
+pub mod layout;
 pub mod shell;
 
 pub mod settings;
@@ -20,6 +23,7 @@ pub mod vars;
 pub mod inventory;
 pub mod transport;
 
+pub mod danger;
 pub mod modules;
 pub mod plan;
 pub mod playbook;

@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cli::args::OutputArg;
-use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::setup::Setup;
@@ -19,7 +20,7 @@ use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
 use crate::report::human::{Human, HumanOptions};
-use crate::report::journal::{Journal, new_run_id};
+use crate::report::journal::Journal;
 use crate::report::progress::Progress;
 use crate::report::retry_file::RetryFile;
 use crate::report::{Sink, ansible, csv, jsonl, lines, oneline};
@@ -36,7 +37,7 @@ pub struct Occasion {
     /// Where the retry file goes when nothing else is said.
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
-    pub audit: Option<(Subject, Option<PathBuf>)>,
+    pub audit: Option<Audit>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -51,6 +52,8 @@ pub struct Ready {
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// Set when an answer is otherwise than in the baseline of an audit.
+    drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -91,12 +94,12 @@ pub fn all_hosts(shared: &Shared, plan: &Plan) -> Result<Vec<HostName>, Diagnost
 
 fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diagnostics> {
     let cancel = CancelToken::new();
-    let (late_teller, tell) = late_tell();
+    let (late_teller, tell, keep) = late_tell();
     let words = setup.words.clone();
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
-    let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
+    let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
         shared.inventory.check_vars_files(Some(folder))?;
@@ -114,7 +117,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
-    let run = new_run_id();
+    if let Some(audit) = &occasion.audit {
+        audit.check(output.form)?;
+    }
+    let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
     match Journal::create(&outside.state_dir.join("runs"), &run) {
@@ -139,10 +145,18 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     } else {
         OutputArg::Ansible
     });
-    let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
-        (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
-            Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
-        }
+    let for_people = output.form.is_none_or(OutputArg::is_for_people);
+    let console: Box<dyn Sink> = match &occasion.audit {
+        Some(audit) if for_people => Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out,
+                err,
+                term,
+                all: output.verbosity > 0,
+                taken: false,
+            },
+        )),
         _ if occasion.lines && output.form.is_none() && !term.is_tty => {
             Box::new(lines::Lines::new(out, err, output.verbosity))
         }
@@ -164,6 +178,19 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
+    if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
+        // Standard output has the events; the files are written all the same.
+        sinks.push(Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out: Box::new(io::sink()),
+                err: Box::new(io::sink()),
+                term,
+                all: false,
+                taken: true,
+            },
+        )));
+    }
     sinks.push(Box::new(progress));
     let on_broken = {
         let cancel = cancel.clone();
@@ -209,6 +236,11 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         adhoc: occasion.adhoc,
         words,
         complaints,
+        drifted: occasion
+            .audit
+            .as_ref()
+            .map(|audit| audit.drifted.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -216,6 +248,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
 fn late_tell() -> (
     Arc<std::sync::OnceLock<crate::report::delivery::Teller>>,
     crate::engine::shared::Tell,
+    crate::engine::shared::Keep,
 ) {
     let slot: Arc<std::sync::OnceLock<crate::report::delivery::Teller>> = Arc::default();
     let tell = {
@@ -226,7 +259,11 @@ fn late_tell() -> (
             }
         })
     };
-    (slot, tell)
+    let keep = {
+        let slot = slot.clone();
+        Box::new(move |kind: EventKind| slot.get().is_some_and(|teller| teller.keep(kind)))
+    };
+    (slot, tell, keep)
 }
 
 /// The command that runs again what did not succeed.
@@ -263,7 +300,7 @@ impl Ready {
         let options = &self.shared.options;
         (self.shared.tell)(EventKind::RunStarted {
             run: self.run.clone(),
-            command: self.words.iter().map(|word| self.shared.mask.text(word)).collect(),
+            command: self.words.clone(),
             folder: std::env::current_dir()
                 .map(|dir| dir.display().to_string())
                 .unwrap_or_default(),
@@ -272,11 +309,13 @@ impl Ready {
             check: options.check,
             forks: options.forks,
             adhoc: self.adhoc,
+            origin: Box::new(crate::cli::origin::here(options)),
         });
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });
         }
+        limits::no_core_dump();
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),
@@ -292,7 +331,7 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()),
+            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),
