@@ -2,6 +2,7 @@
 //! was approved is bound to the run as [`Evidence`]. Nothing here changes a host.
 
 pub mod danger;
+pub mod disks;
 pub mod evidence;
 
 pub use evidence::Evidence;

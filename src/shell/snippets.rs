@@ -21,6 +21,8 @@ pub const CONTAINS: &str = concat!(include_str!("snippets/lib.sh"), include_str!
 pub const TEMPFILE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/tempfile.sh"));
 /// Tries until a port or path is as wanted.
 pub const WAIT: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/wait.sh"));
+/// Tells which disks there are and what is on them.
+pub const DISKS: &str = include_str!("snippets/disks.sh");
 /// Runs a command unless `creates` or `removes` say otherwise.
 pub const RUN: &str = include_str!("snippets/run.sh");
 /// Runs a script that comes through standard input.
@@ -38,6 +40,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),
     ("wait", WAIT),
+    ("disks", DISKS),
     ("run", RUN),
     ("script", SCRIPT),
 ];
