@@ -148,6 +148,13 @@ impl Command {
         self
     }
 
+    /// People see this instead: the command itself, without what is wrapped around it.
+    #[must_use]
+    pub fn shown_as(mut self, people: impl Into<String>) -> Self {
+        self.people = people.into();
+        self
+    }
+
     /// What the host gets: `sh` text.
     pub fn for_host(&self) -> &[u8] {
         &self.host
