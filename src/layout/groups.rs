@@ -1,6 +1,7 @@
 //! Hosts with the same answer are one layout.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,11 @@ pub struct Layout {
 impl Layouts {
     /// Groups answers: each is hashed once, so the work grows with their size and not with its square.
     pub fn of(answers: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
-        let mut index: HashMap<Vec<String>, Vec<String>> = HashMap::new();
+        Self::hashed_by::<RandomState>(answers)
+    }
+
+    fn hashed_by<S: BuildHasher + Default>(answers: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        let mut index: HashMap<Vec<String>, Vec<String>, S> = HashMap::default();
         for (host, lines) in answers {
             index.entry(lines).or_default().push(host);
         }
@@ -78,5 +83,49 @@ mod tests {
             Some("b,c".to_owned())
         );
         assert_eq!(Layouts::of(Vec::new()).majority(), None);
+    }
+
+    thread_local! {
+        /// Bytes that were hashed.
+        static HASHED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    #[derive(Default)]
+    struct Counting(std::hash::DefaultHasher);
+
+    impl std::hash::Hasher for Counting {
+        fn finish(&self) -> u64 {
+            self.0.finish()
+        }
+
+        fn write(&mut self, bytes: &[u8]) {
+            HASHED.with(|count| count.set(count.get() + bytes.len() as u64));
+            self.0.write(bytes);
+        }
+    }
+
+    /// How many bytes are hashed for so many hosts, of which every seventh has an answer of its own.
+    fn work(hosts: usize) -> (u64, usize) {
+        HASHED.with(|count| count.set(0));
+        let answer = |n: usize| {
+            if n.is_multiple_of(7) {
+                format!("own {n:06}")
+            } else {
+                "as most of them".to_owned()
+            }
+        };
+        let all = (0..hosts).map(|n| (format!("h{n:06}"), vec![answer(n)]));
+        let layouts = Layouts::hashed_by::<std::hash::BuildHasherDefault<Counting>>(all);
+        (HASHED.with(std::cell::Cell::get), layouts.groups.len())
+    }
+
+    #[test]
+    fn ten_times_the_hosts_are_ten_times_the_work() {
+        let (few, _) = work(700);
+        let (many, layouts) = work(7000);
+        assert_eq!(layouts, 1001);
+        // The table grows by doubling and hashes again when it does: at most three times each.
+        assert!(many <= 12 * few, "{few} bytes for 700 hosts, {many} for 7000");
+        assert!(many <= 3 * 7000 * 40, "{many} bytes for 7000 answers of less than 40");
     }
 }
