@@ -9,6 +9,8 @@ pub mod names;
 pub mod secret;
 pub mod source;
 
+pub mod vault;
+
 pub mod yaml;
 
 pub mod event;
@@ -21,6 +23,7 @@ pub mod vars;
 pub mod inventory;
 pub mod transport;
 
+pub mod danger;
 pub mod modules;
 pub mod plan;
 pub mod playbook;

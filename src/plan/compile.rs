@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::danger::LiteralDisks;
 use crate::modules::{self, Spec};
 use crate::plan::cycle::{Chain, Step};
 use crate::plan::keywords::several;
@@ -16,7 +17,7 @@ use crate::vars::VarMap;
 use crate::vars::templar::Templar;
 use crate::yaml::{self, Node};
 
-/// Opens a file; one that is encrypted is decrypted.
+/// Reads a file as it is, encrypted or not.
 pub type Open = Arc<dyn Fn(&Path) -> Result<Arc<SourceFile>, Diagnostic> + Send + Sync>;
 
 /// What compiling needs to know beside the playbooks.
@@ -28,12 +29,14 @@ pub struct CompileOptions {
     pub extra_vars: Arc<VarMap>,
     /// `--tags` and `--skip-tags`: with them a role may be needed twice, because its first use is not selected.
     pub tags: (Vec<String>, Vec<String>),
-    /// Checks templates, and renders names of imported files.
+    /// Checks templates, renders names of imported files, and has the vault passwords for files that are encrypted.
     pub templar: Arc<Templar>,
     /// Finds a module by its name.
     pub find: fn(&str) -> Option<&'static Spec>,
-    /// Opens a file.
+    /// Reads a file.
     pub open: Open,
+    /// What is done about dangerous tasks that name disks literally.
+    pub literal_disks: LiteralDisks,
 }
 
 impl Default for CompileOptions {
@@ -45,7 +48,15 @@ impl Default for CompileOptions {
             templar: Arc::default(),
             find: modules::find,
             open: Arc::new(SourceFile::read),
+            literal_disks: LiteralDisks::default(),
         }
+    }
+}
+
+impl CompileOptions {
+    /// Reads a file; one that is encrypted is decrypted.
+    pub(super) fn read(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        self.templar.vault().opened((self.open)(path)?)
     }
 }
 
@@ -118,6 +129,8 @@ pub(super) struct Scene {
     pub dir: PathBuf,
     /// Its variables.
     pub vars: Arc<VarMap>,
+    /// A pre-flight check of the play looks at the disks.
+    pub checks_disks: bool,
     /// Uses of roles so far.
     pub uses: Vec<Use>,
     /// The roles so far.
@@ -223,7 +236,7 @@ impl<'a> Compiler<'a> {
                 return;
             }
         };
-        let root = (self.options.open)(path).and_then(|file| yaml::parse(&file));
+        let root = self.options.read(path).and_then(|file| yaml::parse(&file));
         let root = match root {
             Ok(root) => root,
             Err(mut mistake) => {
@@ -320,6 +333,7 @@ impl<'a> Compiler<'a> {
         };
         let checks: Vec<Node> = fields.get("preflight").cloned().map(several).unwrap_or_default();
         let preflight = self.preflight(&checks, &here.dir.clone());
+        self.scene.checks_disks = preflight.iter().any(super::preflight::Check::sees_disks);
         let vars_files: Vec<Node> = fields.get("vars_files").cloned().map(several).unwrap_or_default();
         self.check_vars_files(&vars_files);
         fields

@@ -6,6 +6,7 @@ mod actions;
 mod check;
 mod compile;
 mod cycle;
+mod disks;
 mod files;
 mod include;
 mod keywords;

@@ -2,9 +2,9 @@
 //! was approved is bound to the run as [`Evidence`]. Nothing here changes a host.
 
 pub mod ask;
-pub mod danger;
 pub mod disks;
 pub mod evidence;
 pub mod verdict;
 
+pub use crate::danger;
 pub use evidence::{Evidence, PriorEvidence};

@@ -4,6 +4,7 @@
 
 pub mod elevate;
 pub mod expand;
+pub mod script;
 pub mod snippets;
 
 use std::fmt;

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::io::Read as _;
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::ValueKind;
@@ -14,6 +15,7 @@ use crate::vars::jinja::{Cmp, compare, contains};
 use crate::vars::objects::{is_list, is_map, is_undef, iterate, list_items, map_get, undef};
 use crate::vars::python::{Num, equal, number, strict_number, text, truth, type_name, whole};
 use crate::vars::{Value, regex, version};
+use crate::vault::{HEADER, is_vault};
 
 type Test = fn(&Arc<Ctx>, &Value, &Args) -> Res<bool>;
 type Entry = (&'static str, &'static [&'static str], Test);
@@ -170,13 +172,17 @@ const TESTS: &[Entry] = &[
     ("urn", &[], |_, value, _| {
         Ok(text(value)?.to_lowercase().starts_with("urn:"))
     }),
-    ("vault_encrypted", &[], |_, value, _| {
-        Ok(value.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))
+    // Of the value of a variable: whether it was written as `!vault`.
+    ("vault_encrypted", &[], |ctx, value, _| {
+        Ok(value.as_str().is_some_and(|text| ctx.shared.options.vault.gave(text)))
     }),
     ("vaulted_file", &[], |_, value, _| {
         let path = text(value)?;
-        let bytes = std::fs::read(&path).map_err(|e| Fault::new(format!("cannot read `{path}`: {e}")))?;
-        Ok(bytes.starts_with(b"$ANSIBLE_VAULT;"))
+        let mut begin = Vec::new();
+        std::fs::File::open(&path)
+            .and_then(|file| file.take(HEADER.len() as u64).read_to_end(&mut begin))
+            .map_err(|e| Fault::new(format!("cannot read `{path}`: {e}")))?;
+        Ok(is_vault(&begin))
     }),
     ("nan", &[], |_, value, _| {
         Ok(number(value).is_some_and(|n| n.float().is_nan()))

@@ -111,19 +111,10 @@ impl OnMismatch {
 impl Check {
     /// Whether its evidence is about the disks: `disks`, or a command that lists them.
     pub fn sees_disks(&self) -> bool {
-        const LISTS: [&str; 6] = [
-            "lsblk",
-            "blkid",
-            "fdisk -l",
-            "parted -l",
-            "/proc/partitions",
-            "/sys/block",
-        ];
         match &self.look {
             Look::Disks(_) => true,
             Look::Command(text) | Look::Shell(text) => {
-                let text = text.scalar_text().unwrap_or_default();
-                LISTS.iter().any(|word| text.contains(word))
+                crate::danger::reads_disks(&text.scalar_text().unwrap_or_default())
             }
             Look::Programs(_) | Look::Space(_) => false,
         }
