@@ -176,7 +176,7 @@ macro_rules! modules {
 
 // The one line to add a module to.
 modules! {
-    assert, blockinfile, command, copy, debug, fail, fetch, file, find, get, lineinfile, ping, put, raw, replace, script,
+    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, find, get, lineinfile, ping, put, raw, replace, script,
     set_fact, setup, shell, slurp, stat, tempfile, template, wait_for, wait_for_connection,
 }
 

@@ -28,6 +28,55 @@ pub const RUN: &str = include_str!("snippets/run.sh");
 /// Runs a script that comes through standard input.
 pub const SCRIPT: &str = include_str!("snippets/script.sh");
 
+/// `audit`: the disks.
+pub const AUDIT_DISKS: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/disks.sh"),
+);
+/// `audit`: mounts against fstab.
+pub const AUDIT_MOUNTS: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/mounts.sh"),
+);
+/// `audit`: release, kernel, machine.
+pub const AUDIT_OS: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/os.sh"),
+);
+/// `audit`: installed packages.
+pub const AUDIT_PACKAGES: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/packages.sh"),
+);
+/// `audit`: the clock and who keeps it.
+pub const AUDIT_TIME: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/time.sh"),
+);
+/// `audit`: accounts.
+pub const AUDIT_USERS: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/users.sh"),
+);
+/// `audit`: interfaces, addresses, routes.
+pub const AUDIT_NETWORK: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/network.sh"),
+);
+/// `audit`: one file.
+pub const AUDIT_FILE: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/audit/common.sh"),
+    include_str!("snippets/audit/file.sh"),
+);
+
 /// All of them, for laws.
 pub const ALL: &[(&str, &str)] = &[
     ("look", LOOK),
@@ -43,6 +92,14 @@ pub const ALL: &[(&str, &str)] = &[
     ("disks", DISKS),
     ("run", RUN),
     ("script", SCRIPT),
+    ("audit_disks", AUDIT_DISKS),
+    ("audit_mounts", AUDIT_MOUNTS),
+    ("audit_os", AUDIT_OS),
+    ("audit_packages", AUDIT_PACKAGES),
+    ("audit_time", AUDIT_TIME),
+    ("audit_users", AUDIT_USERS),
+    ("audit_network", AUDIT_NETWORK),
+    ("audit_file", AUDIT_FILE),
 ];
 
 #[cfg(test)]
