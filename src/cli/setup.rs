@@ -151,6 +151,7 @@ impl Setup {
             templar: Arc::new(Templar::with_options(templar::Options {
                 environment: environment.vars.clone().into_iter().collect(),
                 decrypt: None,
+                isolated: false,
             })),
             environment,
             common: common.clone(),

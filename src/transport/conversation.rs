@@ -61,6 +61,12 @@ impl Conversation {
         })
     }
 
+    /// The words this conversation knows its command by.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// The text for the login shell.
     pub(super) fn script(&self) -> &[u8] {
         &self.script

@@ -29,6 +29,9 @@ pub struct Options {
     pub environment: IndexMap<String, String>,
     /// How `!vault` values are read.
     pub decrypt: Option<Arc<Decrypt>>,
+    /// Nothing is started and no file is opened: lookups that would, and `include`, are errors; and less work may be
+    /// done. For text that nobody vouches for, such as a fuzzer's.
+    pub isolated: bool,
 }
 
 impl fmt::Debug for Options {
@@ -36,6 +39,7 @@ impl fmt::Debug for Options {
         // The environment may hold secrets.
         f.debug_struct("Options")
             .field("decrypt", &self.decrypt.is_some())
+            .field("isolated", &self.isolated)
             .finish_non_exhaustive()
     }
 }
@@ -214,6 +218,12 @@ impl Templar {
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// What its renderings share.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in crate::vars) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// Checks every template in `node` without any variable: syntax, and names of filters and tests.
