@@ -21,6 +21,7 @@ pub mod vars;
 pub mod inventory;
 pub mod transport;
 
+pub mod danger;
 pub mod modules;
 pub mod plan;
 pub mod playbook;

@@ -76,7 +76,7 @@ fn expect(path: &Path, got: &str) -> String {
 #[test]
 fn good_playbooks_give_their_plans() {
     let mut wrong = String::new();
-    for name in ["keywords", "roles", "imports"] {
+    for name in ["keywords", "roles", "imports", "preflight"] {
         let folder = format!("tests/playbooks/good/{name}");
         let plan = compile(&format!("{folder}/site.yml")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         wrong += &expect(&Path::new(&folder).join("plan.txt"), &shown(&plan));
@@ -87,7 +87,7 @@ fn good_playbooks_give_their_plans() {
 #[test]
 fn every_mistake_of_a_bad_playbook_is_told_with_its_place() {
     let mut wrong = String::new();
-    for name in ["play", "tasks", "arguments", "includes", "roles"] {
+    for name in ["play", "tasks", "arguments", "includes", "roles", "preflight", "disks"] {
         let got = mistakes(&format!("tests/playbooks/bad/{name}.yml"));
         wrong += &expect(Path::new(&format!("tests/playbooks/bad/{name}.txt")), &got);
     }

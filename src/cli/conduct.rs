@@ -19,7 +19,7 @@ use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
 use crate::report::human::{Human, HumanOptions};
-use crate::report::journal::{Journal, new_run_id};
+use crate::report::journal::Journal;
 use crate::report::progress::Progress;
 use crate::report::retry_file::RetryFile;
 use crate::report::{Sink, ansible, csv, jsonl, lines, oneline};
@@ -91,12 +91,12 @@ pub fn all_hosts(shared: &Shared, plan: &Plan) -> Result<Vec<HostName>, Diagnost
 
 fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diagnostics> {
     let cancel = CancelToken::new();
-    let (late_teller, tell) = late_tell();
+    let (late_teller, tell, keep) = late_tell();
     let words = setup.words.clone();
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
-    let shared = setup.share(tell, cancel.clone(), occasion.adhoc)?;
+    let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
         shared.inventory.check_vars_files(Some(folder))?;
@@ -114,7 +114,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
-    let run = new_run_id();
+    let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
     match Journal::create(&outside.state_dir.join("runs"), &run) {
@@ -216,6 +216,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
 fn late_tell() -> (
     Arc<std::sync::OnceLock<crate::report::delivery::Teller>>,
     crate::engine::shared::Tell,
+    crate::engine::shared::Keep,
 ) {
     let slot: Arc<std::sync::OnceLock<crate::report::delivery::Teller>> = Arc::default();
     let tell = {
@@ -226,7 +227,11 @@ fn late_tell() -> (
             }
         })
     };
-    (slot, tell)
+    let keep = {
+        let slot = slot.clone();
+        Box::new(move |kind: EventKind| slot.get().is_some_and(|teller| teller.keep(kind)))
+    };
+    (slot, tell, keep)
 }
 
 /// The command that runs again what did not succeed.
@@ -272,6 +277,7 @@ impl Ready {
             check: options.check,
             forks: options.forks,
             adhoc: self.adhoc,
+            origin: Box::new(crate::cli::origin::here(options)),
         });
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());

@@ -10,6 +10,7 @@ pub mod exit_code;
 mod inventory;
 mod limits;
 mod logging;
+mod origin;
 mod ping;
 mod retry;
 mod run;

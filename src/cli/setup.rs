@@ -7,7 +7,7 @@ use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags}
 use crate::cli::secrets::{Secrets, visible_words, written_secrets};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
-use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Parts, RunOptions, Shared, Tell};
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, Parts, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
@@ -179,7 +179,7 @@ impl Setup {
     }
 
     /// Asks for passwords, reads keys, and puts together what workers share.
-    pub fn share(self, tell: Tell, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+    pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
         let mask = Mask::new(
             secrets
@@ -198,6 +198,7 @@ impl Setup {
             resolve,
             compile,
             tell,
+            keep,
             cancel,
             mask,
         }))
@@ -258,6 +259,7 @@ impl Setup {
                 connect.fallback.ssh_args.extend(words);
             }
         }
+        let run_id = crate::report::journal::new_run_id();
         RunOptions {
             in_doubt: s.in_doubt.value,
             any_errors_fatal: s.any_errors_fatal.value,
@@ -287,6 +289,8 @@ impl Setup {
                 password: secrets.elevate.clone(),
             },
             adhoc,
+            root_run_id: run_id.clone(),
+            run_id,
         }
     }
 }

@@ -51,13 +51,15 @@ fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<Ha
             play,
             task: &task,
             name: &name,
+            id: shared.id_of(&task),
+            once: false,
         };
         if !matches!(task.action, Action::Meta(_))
             && told.lock().unwrap_or_else(PoisonError::into_inner).insert(position)
         {
             (shared.tell)(EventKind::TaskStarted {
                 task: name.clone(),
-                path: format!("{}:{}", task.at.file.path.display(), task.at.line),
+                path: work.path(),
                 handler: host.cursor.is_at_handler(),
             });
         }

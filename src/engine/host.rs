@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
 use crate::engine::link::Links;
 use crate::engine::shared::{HostVars, Shared};
@@ -24,6 +25,8 @@ pub struct HostRun {
     pub links: Links,
     /// What the play's pre-flight checks approved; dangerous tasks are bound to it.
     pub evidence: Vec<Evidence>,
+    /// The task it works on.
+    pub doing: Doing,
     /// Its next task, as last looked up.
     pub next: Option<(Position, Arc<Task>)>,
     /// It failed, was unreachable or is in doubt: no further play.
@@ -55,6 +58,7 @@ impl HostRun {
             cursor: Cursor::new(Arc::default()),
             links: Links::default(),
             evidence: Vec::new(),
+            doing: Doing::default(),
             next: None,
             out: false,
             ended: false,

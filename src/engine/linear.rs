@@ -86,19 +86,22 @@ impl Rounds<'_> {
         let scope =
             scope::build(shared, self.play, &hosts[first].name, &hosts[first].vars, Some(task)).unwrap_or_default();
         let name = self.engine.title(task, &scope);
-        let work = Work {
+        let mut work = Work {
             shared,
             play: self.play,
             task,
             name: &name,
+            id: shared.id_of(task),
+            once: false,
         };
         let once = work
             .flag(task.keywords.run_once.as_ref(), &scope, false)
             .unwrap_or(false);
+        work.once = once;
         if !matches!(task.action, Action::Meta(_)) {
             (shared.tell)(EventKind::TaskStarted {
                 task: name.clone(),
-                path: format!("{}:{}", task.at.file.path.display(), task.at.line),
+                path: work.path(),
                 handler: hosts[first].cursor.is_at_handler(),
             });
         }

@@ -58,7 +58,23 @@ impl Mask {
         out
     }
 
-    /// The same for every text in a value.
+    /// True when there is something to hide in the text.
+    pub fn hides(&self, text: &str) -> bool {
+        self.finder.as_ref().is_some_and(|finder| finder.is_match(text))
+    }
+
+    /// True when there is something to hide in a value.
+    pub fn hides_in(&self, value: &Value) -> bool {
+        match value {
+            _ if self.is_empty() => false,
+            Value::String(text) => self.hides(text),
+            Value::Array(items) => items.iter().any(|item| self.hides_in(item)),
+            Value::Object(map) => map.values().any(|item| self.hides_in(item)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        }
+    }
+
+    /// Hides secrets in every text of a value.
     pub fn value(&self, value: &mut Value) {
         if self.is_empty() {
             return;

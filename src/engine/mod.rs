@@ -1,6 +1,7 @@
 //! Walks hosts through plans. Every host is owned by one worker at a time; what happens becomes events; only this room
 //! takes steps. It builds its own rayon pool, because its threads wait for the network.
 
+mod acting;
 pub mod cursor;
 mod free;
 mod host;
@@ -15,6 +16,7 @@ mod perform;
 mod play;
 mod scan;
 pub mod scope;
+mod sent;
 pub mod shared;
 mod steps;
 pub mod take;
@@ -23,6 +25,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
+pub mod written;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -145,7 +148,8 @@ impl<'a> Engine<'a> {
             }
             names.retain(|name| !hosts.get(name).is_some_and(|host| host.out));
             let last = number + 1 == plan.plays.len();
-            if !self.play(play, &run_magic, &mut hosts, &names, last)? || shared.cancel.is_winding_down() {
+            let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
+            if !self.play(play, &run_magic, &mut hosts, &names, number, last)? || shared.cancel.is_winding_down() {
                 break;
             }
         }
@@ -178,6 +182,7 @@ impl<'a> Engine<'a> {
         run_magic: &Arc<VarMap>,
         hosts: &mut IndexMap<HostName, HostRun>,
         names: &[HostName],
+        number: u32,
         last: bool,
     ) -> Result<bool, Diagnostics> {
         let shared = self.shared;
@@ -191,10 +196,12 @@ impl<'a> Engine<'a> {
         for size in batches {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
-            let run = PlayRun::new(shared, play, run_magic, names, batch);
+            let mut run = PlayRun::new(shared, play, run_magic, names, batch);
+            run.number = number;
             (shared.tell)(EventKind::PlayStarted {
                 play: run.name.clone(),
                 hosts: batch.to_vec(),
+                number,
             });
             let body = Arc::new(self.body(play));
             let mut workers: Vec<HostRun> = batch

@@ -245,6 +245,14 @@ pub fn of_loop(items: Vec<Outcome>) -> Outcome {
 /// Keys that stand in the report itself, or are private.
 const OWN_KEYS: [&str; 6] = ["stdout", "stderr", "stdout_lines", "stderr_lines", "rc", "failed"];
 
+/// Which of the keys that stand in the report itself the registered value has.
+pub fn own_keys(outcome: &Outcome) -> Vec<String> {
+    let own = OWN_KEYS.iter().chain(&["warnings"]);
+    own.filter(|key| outcome.values.contains_key(**key))
+        .map(|key| (*key).to_owned())
+        .collect()
+}
+
 /// Puts an outcome into a report.
 pub fn fill(report: &mut TaskReport, outcome: &Outcome, censored: bool) {
     report.status = outcome.status;

@@ -43,6 +43,14 @@ impl Work<'_> {
             }
             let begun = Instant::now();
             let pass_scope = scope.with(Arc::new(loop_vars(repeat, &items, index)));
+            let label = match &repeat.label {
+                Some(label) => match self.shared.templar.render(label, &pass_scope) {
+                    Ok(value) => to_json(&value),
+                    Err(_) => to_json(item),
+                },
+                None => to_json(item),
+            };
+            host.doing.begin(Some(label.clone()), u32::try_from(index).ok());
             let mut outcome = self.pass(host, &pass_scope);
             outcome.values.insert(repeat.var.clone(), to_json(item));
             outcome
@@ -52,13 +60,6 @@ impl Work<'_> {
                 outcome.values.insert(name.clone(), index.into());
                 outcome.values.insert("ansible_index_var".into(), name.clone().into());
             }
-            let label = match &repeat.label {
-                Some(label) => match self.shared.templar.render(label, &pass_scope) {
-                    Ok(value) => to_json(&value),
-                    Err(_) => to_json(item),
-                },
-                None => to_json(item),
-            };
             let mut report = self.report(host, &pass_scope, &outcome, begun);
             report.item = Some(label);
             (self.shared.tell)(EventKind::ItemResult(Box::new(report)));
@@ -79,6 +80,8 @@ impl Work<'_> {
                 break;
             }
         }
+        // What was done stands in the results of the items.
+        host.doing.begin(None, None);
         (outcome::of_loop(outcomes), true)
     }
 

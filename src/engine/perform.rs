@@ -6,7 +6,7 @@ use crate::engine::host::HostRun;
 use crate::engine::link::{Lookup, TaskLink};
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
-use crate::engine::{scope, take};
+use crate::engine::{acting, scope, take};
 use crate::modules::convert::convert;
 use crate::modules::step::{Link, Reader};
 use crate::modules::{Change, Given, Module, ModuleError, Spec};
@@ -27,6 +27,8 @@ pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &
 
 struct Ready {
     spec: &'static Spec,
+    /// The arguments, converted.
+    args: Map<String, Json>,
     module: Box<dyn Module>,
     check: bool,
     diff: bool,
@@ -53,7 +55,7 @@ fn prepare(
         search.push(work.play.play.playbook_dir.clone());
     }
     let given = Given {
-        args: converted,
+        args: converted.clone(),
         raw: args,
         span: &work.task.at,
         templar: &shared.templar,
@@ -68,6 +70,7 @@ fn prepare(
     let (target, target_scope) = target(work, host, scope)?;
     Ok(Ready {
         spec,
+        args: converted,
         module,
         check,
         diff,
@@ -176,6 +179,7 @@ impl Ready {
             Ok(change) => change,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
+        let repeatable = acting::is_repeatable(work.task, self.spec, &self.args, &change);
         let (diff, steps, mut values, opaque) = match change {
             Change::None { values } => return good(values, false, Vec::new()),
             Change::Skipped { values } => {
@@ -211,10 +215,16 @@ impl Ready {
         if self.check {
             return good(values, true, diff);
         }
+        let hidden = work.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
+        // On the journal's disk before it can be on the host's.
+        if let Some(refused) = work.announce((&name, &mut host.doing), hidden, &steps, repeatable, elevate.as_ref()) {
+            return refused;
+        }
         let taken = match take::take(&steps, &mut reader) {
             Ok(taken) => taken,
             Err(error) => return Outcome::of_error(error, Phase::Acting),
         };
+        acting::note(&mut host.doing.did, &taken, hidden);
         match self.module.conclude(&taken, &mut values) {
             Ok(()) => good(values, true, diff),
             Err(error) => {

@@ -16,6 +16,8 @@ pub struct PlayRun {
     pub play: Arc<Play>,
     /// Its name as shown.
     pub name: String,
+    /// Its number in the run, from 1; 0: none.
+    pub number: u32,
     /// Magic variables of run and play.
     pub magic: Arc<VarMap>,
     /// What of them is not the play's.
@@ -115,6 +117,7 @@ impl PlayRun {
         Self {
             play: play.clone(),
             name,
+            number: 0,
             magic,
             run_magic: run_magic.clone(),
             roles: Mutex::new(Arc::new(play.roles.clone())),

@@ -86,6 +86,7 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         verbose: false,
         delegated_to: None,
         refused: None,
+        did: Box::default(),
     }
 }
 

@@ -9,10 +9,11 @@ use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
 use crate::engine::mask::Mask;
+use crate::engine::written::{self, Written};
 use crate::event::EventKind;
 use crate::inventory::Inventory;
 use crate::names::HostName;
-use crate::plan::{CompileOptions, read_vars_file};
+use crate::plan::{CompileOptions, Task, read_vars_file};
 use crate::secret::Secret;
 use crate::settings::InDoubt;
 use crate::source::Diagnostics;
@@ -26,6 +27,8 @@ pub type Resolve = Box<dyn Fn(&HostName, &ConnectRequest) -> Result<ConnectSetti
 pub type Facts = (bool, serde_json::Map<String, serde_json::Value>);
 /// Takes events in; may wait when the outputs are slow.
 pub type Tell = Box<dyn Fn(EventKind) + Send + Sync>;
+/// Takes an event in and waits until the journal has it; false: it cannot be written.
+pub type Keep = Box<dyn Fn(EventKind) -> bool + Send + Sync>;
 
 /// How a run is to be done.
 #[derive(Clone, Debug)]
@@ -70,6 +73,10 @@ pub struct RunOptions {
     pub elevate: ElevateDefaults,
     /// An ad-hoc command: no PLAY and TASK lines.
     pub adhoc: bool,
+    /// The id of this run.
+    pub run_id: String,
+    /// The id of the first run of the chain that this one goes on with; its own when there is none.
+    pub root_run_id: String,
 }
 
 /// Connection settings from outside of inventory and playbook.
@@ -112,6 +119,7 @@ pub struct Shared {
     pub compile: CompileOptions,
     /// Where events go.
     pub tell: Tell,
+    keep: Keep,
     /// When to stop.
     pub cancel: CancelToken,
     /// The limit of the whole run.
@@ -124,6 +132,8 @@ pub struct Shared {
     given: Mutex<HashMap<HostName, Vec<Facts>>>,
     /// Variable files already read.
     files: Mutex<HashMap<PathBuf, Arc<VarMap>>>,
+    /// Tasks of playbooks and their files as written.
+    written: Mutex<HashMap<PathBuf, Arc<Written>>>,
 }
 
 /// What was learnt about a host while running.
@@ -199,6 +209,8 @@ pub struct Parts {
     pub compile: CompileOptions,
     /// Where events go.
     pub tell: Tell,
+    /// Where events go that must be in the journal before the work goes on.
+    pub keep: Keep,
     /// When to stop.
     pub cancel: CancelToken,
     /// Secrets that must not be shown.
@@ -227,13 +239,21 @@ impl Shared {
             resolve: parts.resolve,
             compile: parts.compile,
             tell: parts.tell,
+            keep: parts.keep,
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,
             hosts,
             given: Mutex::default(),
             files: Mutex::default(),
+            written: Mutex::default(),
         })
+    }
+
+    /// Tells an event and waits until the journal has it, so that it is known also after a power cut. False: the journal
+    /// cannot be written; what the event announces must not be done.
+    pub fn tell_kept(&self, kind: EventKind) -> bool {
+        (self.keep)(kind)
     }
 
     /// What a host published last.
@@ -261,6 +281,18 @@ impl Shared {
             .unwrap_or_else(PoisonError::into_inner)
             .remove(host)
             .unwrap_or_default()
+    }
+
+    /// The digest of a task as written.
+    pub fn id_of(&self, task: &Task) -> String {
+        let file = &task.at.file;
+        let written = {
+            let mut known = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            let made = || Arc::new(Written::read(file));
+            known.entry(file.path.clone()).or_insert_with(made).clone()
+        };
+        let found = written.at(task.at.line).filter(|_| task.action_name != "gather_facts");
+        found.map_or_else(|| written::of_task(task), str::to_owned)
     }
 
     /// Publishes what was learnt about a host.

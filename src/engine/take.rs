@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::engine::sent;
 use crate::engine::transfer::{self, GetOptions, GetRequest, LocalTree, PutOptions, TransferReport};
+use crate::event::SentFile;
 use crate::modules::answer::Answer;
 use crate::modules::local::Incoming;
 use crate::modules::look::Seen;
@@ -87,6 +89,7 @@ fn move_tree(order: &Transfer, up: bool, dry_run: bool, host: &mut Reader<'_>) -
     let started = Timestamp::now();
     let session = host.link.session()?;
     let mut silent = |_: u64| {};
+    let mut sent = Vec::new();
     let report = if up {
         let sources: Vec<PathBuf> = order.sources.iter().map(PathBuf::from).collect();
         let tree = LocalTree::shared(&sources, order.dest.as_bytes()).map_err(ModuleError::failed)?;
@@ -97,7 +100,11 @@ fn move_tree(order: &Transfer, up: bool, dry_run: bool, host: &mut Reader<'_>) -
             directory_mode: order.directory_mode,
             ..PutOptions::default()
         };
-        transfer::put(session, &tree, &options, host.elevate, &mut silent, host.deadline)?
+        let report = transfer::put(session, &tree, &options, host.elevate, &mut silent, host.deadline)?;
+        if !dry_run {
+            sent = sent::files(&tree, &report);
+        }
+        report
     } else {
         let source = order.sources.first().map(String::as_bytes).unwrap_or_default();
         let options = GetOptions {
@@ -116,6 +123,7 @@ fn move_tree(order: &Transfer, up: bool, dry_run: bool, host: &mut Reader<'_>) -
         started: Some(started),
         ended: Some(Timestamp::now()),
         transfer: Some(report_values(&report)),
+        sent,
         ..Taken::default()
     })
 }
@@ -215,6 +223,8 @@ struct Batch {
     arguments: Vec<Vec<u8>>,
     /// What travels through standard input.
     contents: Vec<Content>,
+    /// The files that come of it, by the number of their step.
+    files: Vec<(usize, SentFile)>,
     token: String,
 }
 
@@ -301,6 +311,9 @@ impl Batch {
             source,
             if write.unsafe_writes { b"1" } else { b"" },
         ]);
+        if let Some(file) = sent::file(write) {
+            self.files.push((self.steps - 1, file));
+        }
         if !matches!(write.content, Content::Remote(_)) {
             self.contents.push(write.content.clone());
         }
@@ -345,10 +358,12 @@ impl Batch {
         }
         let mut answer = Answer::find(&output.stdout, output.rc, &output.stderr)?;
         let ended = Timestamp::now();
-        for _ in 0..batch.steps {
+        for number in 0..batch.steps {
+            let files = batch.files.iter().filter(|(step, _)| *step == number);
             let mut one = Taken {
                 started: Some(started),
                 ended: Some(ended),
+                sent: files.map(|(_, file)| file.clone()).collect(),
                 ..Taken::default()
             };
             loop {

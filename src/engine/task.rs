@@ -56,6 +56,10 @@ pub struct Work<'a> {
     pub task: &'a Task,
     /// Its name as shown.
     pub name: &'a str,
+    /// Digest of the task as written.
+    pub id: String,
+    /// It runs once for all hosts of the batch.
+    pub once: bool,
 }
 
 /// Results that other hosts of the batch share under `run_once`.
@@ -77,6 +81,7 @@ impl Work<'_> {
             return (Next::NotRun, Learnt::default());
         }
         host.started();
+        host.doing.begin(None, None);
         let given = self.shared.take_given(&host.name);
         if !given.is_empty() {
             host.learn(self.shared, |vars| vars.learn(&given));

@@ -173,7 +173,7 @@ impl Work<'_> {
             host: host.name.clone(),
             task: self.name.to_owned(),
             module,
-            path: format!("{}:{}", self.task.at.file.path.display(), self.task.at.line),
+            path: self.path(),
             status: outcome.status,
             ignored,
             rescued: false,
@@ -193,8 +193,10 @@ impl Work<'_> {
             verbose,
             delegated_to,
             refused: outcome.refused,
+            did: Box::default(),
         };
         outcome::fill(&mut report, outcome, censored);
+        *report.did = self.did(host, outcome, &report, censored);
         if !self
             .flag(keywords.diff.as_ref(), scope, self.shared.options.diff)
             .unwrap_or(false)

@@ -78,6 +78,8 @@ fn options() -> RunOptions {
         connect: crate::engine::shared::ConnectDefaults::default(),
         elevate: crate::engine::shared::ElevateDefaults::default(),
         adhoc: false,
+        run_id: "r1".to_owned(),
+        root_run_id: "r1".to_owned(),
     }
 }
 
@@ -103,6 +105,7 @@ fn a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
         transport: Box::new(Nowhere),
         resolve: Box::new(|_, _| Err("nowhere".to_owned())),
         compile: compile_options,
+        keep: Box::new(|_| true),
         tell: Box::new(move |kind| heard.lock().unwrap().push(kind)),
         cancel: CancelToken::new(),
         mask: Mask::default(),

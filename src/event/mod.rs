@@ -1,12 +1,17 @@
 //! The vocabulary of what gets told. The engine makes events, sinks read them; the journal, `--output json`, the
 //! console, the retry file and the exit code are folds of the same stream. Every type here is `serde` both ways.
 
+mod did;
+mod origin;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::names::HostName;
+
+pub use did::{Did, Lost, Seen, SentFile};
+pub use origin::{Origin, Process};
 
 /// One line of the story, numbered in the order it is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -43,6 +48,9 @@ pub enum EventKind {
         forks: usize,
         /// True for `exec`, `put`, `get`: there are no PLAY and TASK lines to show.
         adhoc: bool,
+        /// Who started it, where, and which run it goes on with.
+        #[serde(default)]
+        origin: Box<Origin>,
     },
     /// A play begins (once per batch of `serial`).
     PlayStarted {
@@ -50,6 +58,9 @@ pub enum EventKind {
         play: String,
         /// The hosts of this batch.
         hosts: Vec<HostName>,
+        /// Its number in the run, from 1. All batches of a play have the same.
+        #[serde(default)]
+        number: u32,
     },
     /// No host of the inventory matched the play.
     PlaySkipped {
@@ -89,6 +100,44 @@ pub enum EventKind {
         task: String,
         /// Tries left.
         retries_left: u32,
+    },
+    /// Steps are about to be taken. When the task must not be repeated, this is in the journal before they are.
+    TaskActing {
+        /// Which host.
+        host: HostName,
+        /// Number of the play.
+        play: u32,
+        /// Which task, as shown.
+        task: String,
+        /// `file:line` it is written at.
+        path: String,
+        /// Digest of the task as written.
+        #[serde(default)]
+        id: String,
+        /// Label of the loop item.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<Value>,
+        /// Number of the loop's pass, from 0.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        index: Option<u32>,
+        /// Doing it twice does no harm: nobody is in doubt when its end is not seen.
+        repeatable: bool,
+        /// The exact command, for people; masked, and empty under `no_log`.
+        command: String,
+    },
+    /// A task was done in an earlier run of the chain and is not done again: its results are as they were.
+    TaskRestored {
+        /// Number of the play.
+        play: u32,
+        /// Which task, as shown.
+        task: String,
+        /// `file:line` it is written at.
+        path: String,
+        /// Digest of the task as written.
+        #[serde(default)]
+        id: String,
+        /// On which hosts.
+        hosts: Vec<HostName>,
     },
     /// One pass of a loop ended.
     ItemResult(Box<TaskReport>),
@@ -245,6 +294,9 @@ pub struct TaskReport {
     /// It was not the host that failed: we refused to run it there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refusal>,
+    /// What was done, for the history, and what going on needs to know about the task.
+    #[serde(default, skip_serializing_if = "Did::is_empty")]
+    pub did: Box<Did>,
 }
 
 /// Why a task was refused before it changed anything.
@@ -263,6 +315,14 @@ pub enum Refusal {
 )]
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde's skip_serializing_if wants a reference"
+)]
+fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// What a change does to one thing.
@@ -321,6 +381,9 @@ pub struct HostRecap {
     pub ignored: u32,
     /// Tasks nobody knows the end of.
     pub in_doubt: u32,
+    /// Tasks that were done in an earlier run of the chain, and not again. They are in no other count.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restored: u32,
     /// The host's last word, as in its `host_done` event.
     pub status: Option<Status>,
 }

@@ -23,6 +23,11 @@ impl RunSummary {
                     self.host(host).ok += 1;
                 }
             }
+            EventKind::TaskRestored { hosts, .. } => {
+                for host in hosts {
+                    self.host(host).restored += 1;
+                }
+            }
             EventKind::HostDone { host, status, .. } => self.host(host).status = Some(*status),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
@@ -31,6 +36,7 @@ impl RunSummary {
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRetrying { .. }
+            | EventKind::TaskActing { .. }
             | EventKind::ItemResult(_)
             | EventKind::Message { .. }
             | EventKind::RunCancelled { .. }

@@ -5,7 +5,9 @@
 mod baseline;
 mod difference;
 mod groups;
+mod normalise;
 
 pub use baseline::Baseline;
 pub use difference::difference;
 pub use groups::{Layout, Layouts};
+pub use normalise::{Mask, Normaliser, Piece};

@@ -169,7 +169,18 @@ impl Run {
                 command.arg(word)
             };
         }
-        command
+        command.shown_as(self.for_people())
+    }
+
+    /// The command as somebody would type it.
+    fn for_people(&self) -> String {
+        let words: Vec<String> = self.argv.iter().map(|word| crate::shell::quote_str(word)).collect();
+        let words = words.join(" ");
+        if self.chdir.is_empty() {
+            words
+        } else {
+            format!("cd {} && {words}", crate::shell::quote_str(&self.chdir))
+        }
     }
 
     /// What the wrapper said instead of running the command.

@@ -57,15 +57,14 @@ impl<'a> Reader<'a> {
     where
         'a: 's,
     {
-        let environment = self.environment;
-        self.exec_in(command, stdin, environment, on_output)
+        self.exec_in(command, stdin, false, on_output)
     }
 
     fn exec_in<'s>(
         &mut self,
         command: &'s Command,
         stdin: Stdin<'s>,
-        environment: &'s [(String, String)],
+        plain: bool,
         on_output: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<i32, ModuleError>
     where
@@ -75,7 +74,8 @@ impl<'a> Reader<'a> {
             command,
             stdin,
             elevate: self.elevate,
-            environment,
+            environment: if plain { &[] } else { self.environment },
+            must_start: !plain,
         };
         let status = self.link.session()?.exec(request, self.deadline, on_output)?;
         Ok(match status {
@@ -91,8 +91,7 @@ impl<'a> Reader<'a> {
     {
         let mut stdout = Bounded::new(KEPT);
         let mut stderr = Bounded::new(KEPT);
-        let environment = if plain { &[] } else { self.environment };
-        let rc = self.exec_in(command, stdin, environment, &mut |stream, bytes| match stream {
+        let rc = self.exec_in(command, stdin, plain, &mut |stream, bytes| match stream {
             Stream::Stdout => stdout.push(bytes),
             Stream::Stderr => stderr.push(bytes),
         })?;
@@ -379,6 +378,8 @@ pub struct Taken {
     pub backup: Option<String>,
     /// What [`Step::Tell`] saw.
     pub seen: Option<Seen>,
+    /// Files that were put on the host, for its history.
+    pub sent: Vec<crate::event::SentFile>,
     /// What a transfer did: files sent or received, bytes, and whether anything changed.
     pub transfer: Option<serde_json::Map<String, serde_json::Value>>,
 }

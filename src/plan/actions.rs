@@ -100,6 +100,7 @@ impl Compiler<'_> {
             "meta" => return self.meta(task),
             _ => {}
         }
+        self.check_literal_disks(task, keywords);
         self.makes_files |= matches!(plain, "fetch" | "get") || keywords.delegate_to.is_some();
         if let Some(spec) = (self.options.find)(&task.action) {
             self.check_module(spec, task, keywords, here);

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::danger::LiteralDisks;
 use crate::modules::{self, Spec};
 use crate::plan::cycle::{Chain, Step};
 use crate::plan::keywords::several;
@@ -34,6 +35,8 @@ pub struct CompileOptions {
     pub find: fn(&str) -> Option<&'static Spec>,
     /// Opens a file.
     pub open: Open,
+    /// What is done about dangerous tasks that name disks literally.
+    pub literal_disks: LiteralDisks,
 }
 
 impl Default for CompileOptions {
@@ -45,6 +48,7 @@ impl Default for CompileOptions {
             templar: Arc::default(),
             find: modules::find,
             open: Arc::new(SourceFile::read),
+            literal_disks: LiteralDisks::default(),
         }
     }
 }
@@ -118,6 +122,8 @@ pub(super) struct Scene {
     pub dir: PathBuf,
     /// Its variables.
     pub vars: Arc<VarMap>,
+    /// A pre-flight check of the play looks at the disks.
+    pub checks_disks: bool,
     /// Uses of roles so far.
     pub uses: Vec<Use>,
     /// The roles so far.
@@ -318,6 +324,9 @@ impl<'a> Compiler<'a> {
             chain: import.chain.clone(),
             ..Here::default()
         };
+        let checks: Vec<Node> = fields.get("preflight").cloned().map(several).unwrap_or_default();
+        let preflight = self.preflight(&checks, &here.dir.clone());
+        self.scene.checks_disks = preflight.iter().any(super::preflight::Check::sees_disks);
         let vars_files: Vec<Node> = fields.get("vars_files").cloned().map(several).unwrap_or_default();
         self.check_vars_files(&vars_files);
         fields
@@ -361,7 +370,7 @@ impl<'a> Compiler<'a> {
             order: get("order"),
             max_fail_percentage: get("max_fail_percentage"),
             force_handlers: get("force_handlers"),
-            preflight: get("preflight").map(several).unwrap_or_default(),
+            preflight,
             canary: get("canary"),
             keywords,
             body,

@@ -147,6 +147,7 @@ fn enter(
     compiler.scene = Scene {
         dir: folder(&play.at.file.path),
         vars: play.vars.clone(),
+        checks_disks: play.preflight.iter().any(super::preflight::Check::sees_disks),
         ..Scene::default()
     };
     // All `vars` around the include are seen inside; `apply` has those of the blocks, and its own after them.

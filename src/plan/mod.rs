@@ -6,9 +6,11 @@ mod actions;
 mod check;
 mod compile;
 mod cycle;
+mod disks;
 mod files;
 mod include;
 mod keywords;
+pub mod preflight;
 mod role_files;
 mod roles;
 pub mod show;
@@ -70,7 +72,7 @@ pub struct Play {
     /// `force_handlers`.
     pub force_handlers: Option<Node>,
     /// `preflight`: checks that all hosts of the play must pass before its first task.
-    pub preflight: Vec<Node>,
+    pub preflight: Vec<preflight::Check>,
     /// `canary`: what a wave of `serial` must look like for the next one to start.
     pub canary: Option<Node>,
     /// Keywords of the play itself: for connecting, and for the implicit fact gathering.

@@ -125,6 +125,18 @@ fn show_play(out: &mut String, number: usize, play: &Play, show: &Show<'_>) {
     for (name, value) in settings(play) {
         line(out, &format!("  {name}: {} ({})", words(value), place(&value.span)));
     }
+    for check in &play.preflight {
+        let action = check.on_mismatch.word();
+        line(
+            out,
+            &format!(
+                "  pre-flight: {}  [{}]  {}  on mismatch: {action}",
+                check.name,
+                check.look.word(),
+                place(&check.at)
+            ),
+        );
+    }
     for (heading, entries) in [("tasks", &play.body), ("handlers", &play.handlers)] {
         let mut shown = String::new();
         collect(entries, show, 2, &mut |depth, item| {

@@ -1,7 +1,7 @@
 //! Looks at the whole fleet that must pass before the first task: answers become layouts, layouts become a verdict. What
 //! was approved is bound to the run as [`Evidence`]. Nothing here changes a host.
 
-pub mod danger;
 pub mod evidence;
 
+pub use crate::danger;
 pub use evidence::Evidence;

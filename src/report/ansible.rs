@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::terminal::{Colour, Terminal};
-use super::{Sink, diff, json, minimal, text, words};
+use super::{Sink, diff, fold, json, minimal, text, words};
 use crate::event::summary::RunSummary;
 use crate::event::{Event, EventKind, HostRecap, Severity, Status, TaskReport};
 
@@ -168,6 +168,9 @@ impl Ansible {
             ("rescued", host.rescued, Colour::Green),
             ("ignored", host.ignored, Colour::BrightPurple),
         ];
+        if host.restored > 0 {
+            counts.push(("restored", host.restored, Colour::Cyan));
+        }
         if host.in_doubt > 0 {
             // One word of letters, as readers of this line expect.
             counts.push(("indoubt", host.in_doubt, Colour::BrightRed));
@@ -230,6 +233,10 @@ impl Ansible {
                 let line = format!("included: {} for {}", text::one_line(file), hosts.join(", "));
                 self.line(&mut out, Colour::Cyan, &line);
             }
+            EventKind::TaskRestored { hosts, .. } => {
+                let hosts = fold::fold(hosts.iter().map(crate::names::HostName::as_str));
+                self.line(&mut out, Colour::Cyan, &format!("restored: [{hosts}]"));
+            }
             EventKind::Message { severity, text } => self.message(&mut err, *severity, text),
             EventKind::RunCancelled { reason } => {
                 let line = format!("[ERROR]: stopped by {}", text::one_line(reason));
@@ -243,6 +250,7 @@ impl Ansible {
             | EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
+            | EventKind::TaskActing { .. }
             | EventKind::HostConnected { .. }
             | EventKind::HostDone { .. }
             | EventKind::RunFinished { .. } => {}
@@ -272,6 +280,7 @@ fn has_result(host: &HostRecap) -> bool {
         host.rescued,
         host.ignored,
         host.in_doubt,
+        host.restored,
     ];
     counts.iter().any(|count| *count > 0)
 }

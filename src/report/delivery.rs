@@ -23,6 +23,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 enum Note {
     Tell(EventKind),
+    /// To be answered when the journal has it for good; false: it could not be written.
+    Keep(EventKind, Sender<bool>),
     Ask(Sender<RunSummary>),
     Finish,
 }
@@ -38,6 +40,16 @@ impl Teller {
     pub fn tell(&self, kind: EventKind) {
         // The receiver is gone only after `finish`; there is nobody left who could show it.
         let _ = self.notes.send(Note::Tell(kind));
+    }
+
+    /// Tells what is about to happen, and waits until the sinks that must not lose it have it for good. False: one of
+    /// them is broken, and what was announced must not be done.
+    pub fn keep(&self, kind: EventKind) -> bool {
+        let (answer, kept) = bounded(1);
+        if self.notes.send(Note::Keep(kind, answer)).is_err() {
+            return false;
+        }
+        kept.recv().unwrap_or(false)
     }
 
     /// A line for the user that is no result.
@@ -174,9 +186,24 @@ struct Desk {
 impl Desk {
     fn work(mut self, notes: &Receiver<Note>) -> (RunSummary, Vec<BrokenSink>) {
         let mut ticked = Instant::now();
+        // Who waits for the journal. All that came while it was written share the next writing.
+        let mut waiting = Vec::new();
+        let mut behind = 0;
         loop {
+            if !waiting.is_empty() && (notes.is_empty() || behind >= QUEUE) {
+                self.keep(&mut waiting);
+                behind = 0;
+            }
             match notes.recv_timeout(TICK.saturating_sub(ticked.elapsed())) {
-                Ok(Note::Tell(kind)) => self.deliver(kind),
+                Ok(Note::Tell(kind)) => {
+                    behind += 1;
+                    self.deliver(kind);
+                }
+                Ok(Note::Keep(kind, answer)) => {
+                    behind += 1;
+                    self.deliver(kind);
+                    waiting.push(answer);
+                }
                 Ok(Note::Ask(answer)) => {
                     let _ = answer.send(self.summary.clone());
                 }
@@ -192,6 +219,7 @@ impl Desk {
                 ticked = Instant::now();
             }
         }
+        self.keep(&mut waiting);
         for index in 0..self.outputs.len() {
             // Also those that failed before: a console may still have to give the terminal back.
             self.guard(index, |sink| sink.finish());
@@ -201,6 +229,22 @@ impl Desk {
             self.speak();
         }
         (self.summary, self.broken)
+    }
+
+    /// Lets the sinks write for good what they have, and answers those who wait for it.
+    fn keep(&mut self, waiting: &mut Vec<Sender<bool>>) {
+        if waiting.is_empty() {
+            return;
+        }
+        for index in 0..self.outputs.len() {
+            self.call(index, |sink| sink.keep());
+        }
+        self.speak();
+        let kept = !self.broken.iter().any(|sink| sink.essential);
+        for answer in waiting.drain(..) {
+            // Nobody waits any more when the worker is gone.
+            let _ = answer.send(kept);
+        }
     }
 
     fn deliver(&mut self, kind: EventKind) {
@@ -321,6 +365,11 @@ mod tests {
             Ok(())
         }
 
+        fn keep(&mut self) -> io::Result<()> {
+            self.note("kept");
+            Ok(())
+        }
+
         fn finish(&mut self) -> io::Result<()> {
             self.note("finish");
             Ok(())
@@ -372,6 +421,31 @@ mod tests {
             ]
         );
         assert!(broken[0].essential && broken[0].name == "journal");
+    }
+
+    #[test]
+    fn what_is_kept_is_written_for_good_before_the_worker_goes_on() {
+        let book = Arc::default();
+        let reporter = Reporter::start_at(
+            vec![Box::new(Notebook::new("journal", &book))],
+            |_| {},
+            || "T".to_owned(),
+        );
+        let reporter = reporter.unwrap();
+        assert!(reporter.teller().keep(result(report("web1", "t", Status::Ok))));
+        assert_eq!(*book.lock().unwrap(), ["journal 1 T web1", "journal kept"]);
+        reporter.finish();
+    }
+
+    #[test]
+    fn what_a_broken_journal_cannot_keep_must_not_be_done() {
+        let book = Arc::default();
+        let mut journal = Notebook::new("journal", &book);
+        journal.fail_at = Some(2);
+        let reporter = Reporter::start_at(vec![Box::new(journal)], |_| {}, || "T".to_owned()).unwrap();
+        let keep = || reporter.teller().keep(result(report("web1", "t", Status::Ok)));
+        assert_eq!([keep(), keep(), keep()], [true, false, false]);
+        reporter.finish();
     }
 
     #[test]

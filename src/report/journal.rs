@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Sink, jsonl};
-use crate::event::{Event, EventKind};
+use crate::event::{Event, EventKind, Lost};
 
 /// Results that come within this time share an `fsync`.
 const SYNC_EVERY: Duration = Duration::from_millis(200);
@@ -89,7 +89,10 @@ impl Sink for Journal {
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let line = jsonl::line(event)?;
+        let line = match without_the_large(event) {
+            Some(event) => jsonl::line(&event)?,
+            None => jsonl::line(event)?,
+        };
         if let Err(error) = self.file.write_all(&line) {
             // Half a line (the disk is full) would hide nothing, but a reader need not meet it.
             let _ = self.file.set_len(self.whole);
@@ -106,6 +109,10 @@ impl Sink for Journal {
         }
     }
 
+    fn keep(&mut self) -> io::Result<()> {
+        self.sync()
+    }
+
     fn tick(&mut self) -> io::Result<()> {
         self.sync_when_due()
     }
@@ -113,6 +120,21 @@ impl Sink for Journal {
     fn finish(&mut self) -> io::Result<()> {
         self.sync()
     }
+}
+
+/// A result too large to go on from is kept without its return keys; its output and message stay.
+fn without_the_large(event: &Event) -> Option<Event> {
+    let (EventKind::TaskResult(report) | EventKind::ItemResult(report)) = &event.kind else {
+        return None;
+    };
+    if report.did.lost != Some(Lost::Large) {
+        return None;
+    }
+    let mut event = event.clone();
+    if let EventKind::TaskResult(report) | EventKind::ItemResult(report) = &mut event.kind {
+        report.result = serde_json::Value::Null;
+    }
+    Some(event)
 }
 
 /// Reads a journal, event by event. A torn last line (the program was killed) is the end of it; a broken line with

@@ -47,6 +47,11 @@ pub trait Sink: Send {
     /// Takes one event.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
+    /// Writes for good what it was given, so that not even a power cut loses it. For sinks on which going on depends.
+    fn keep(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// Called every so often while nothing happens, so that a progress line can move.
     fn tick(&mut self) -> io::Result<()> {
         Ok(())

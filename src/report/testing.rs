@@ -34,6 +34,7 @@ pub(crate) fn report(host: &str, task: &str, status: Status) -> TaskReport {
         verbose: false,
         delegated_to: None,
         refused: None,
+        did: Box::default(),
     }
 }
 
@@ -85,6 +86,7 @@ pub(crate) fn started(title: &str, hosts: &[&str], adhoc: bool) -> EventKind {
         check: false,
         forks: 5,
         adhoc,
+        origin: Box::default(),
     }
 }
 
@@ -92,6 +94,7 @@ pub(crate) fn play(name: &str, hosts: &[&str]) -> EventKind {
     EventKind::PlayStarted {
         play: name.to_owned(),
         hosts: names(hosts),
+        number: 1,
     }
 }
 

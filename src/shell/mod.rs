@@ -4,6 +4,7 @@
 
 pub mod elevate;
 pub mod expand;
+pub mod script;
 pub mod snippets;
 
 use std::fmt;
@@ -145,6 +146,13 @@ impl Command {
         self.people.push_str(" ***");
         self.host.push(b' ');
         self.host.extend(quote(word));
+        self
+    }
+
+    /// People see this instead: the command itself, without what is wrapped around it.
+    #[must_use]
+    pub fn shown_as(mut self, people: impl Into<String>) -> Self {
+        self.people = people.into();
         self
     }
 

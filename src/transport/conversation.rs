@@ -15,6 +15,7 @@ pub(super) struct Conversation {
     script: Vec<u8>,
     marks: Marks,
     elevate: Option<Become>,
+    must_start: bool,
     /// Looks for the process id on stderr.
     started: MarkScan,
     /// Look for the elevated shell, on each stream.
@@ -52,6 +53,7 @@ impl Conversation {
         Ok(Self {
             script,
             elevate: request.elevate.cloned(),
+            must_start: request.must_start,
             started: MarkScan::new(&marks.started),
             elevated: [elevated(), elevated()],
             preamble: [Vec::new(), Vec::new()],
@@ -194,6 +196,13 @@ impl Conversation {
         self.flush(on_output);
         if self.elevate.is_some() && !self.may_send() {
             return Err(self.refusal());
+        }
+        if self.must_start && status == ExitStatus::Code(0) && !self.started.is_done() {
+            return Err(SessionError::Refused {
+                reason: "the command was not run: something else answered in its place; does this login have a forced \
+                         command or a restricted shell?"
+                    .to_owned(),
+            });
         }
         Ok(status)
     }

@@ -364,6 +364,7 @@ mod tests {
             stdin: Stdin::Bytes(stdin),
             elevate,
             environment: &[],
+            must_start: false,
         };
         let mut session = LocalSession {
             info: ConnectionInfo::default(),

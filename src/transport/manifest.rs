@@ -380,6 +380,7 @@ fn run(
         stdin: Stdin::Bytes(stdin),
         elevate,
         environment: &[],
+        must_start: true,
     };
     ended.status = session.exec(request, deadline, &mut |stream, bytes| match stream {
         Stream::Stderr => {

@@ -148,6 +148,9 @@ pub struct Exec<'a> {
     pub elevate: Option<&'a Become>,
     /// Variables set for the command (and its elevated form), in order.
     pub environment: &'a [(String, String)],
+    /// A good exit code counts only when our text said that it began: a forced command or a restricted shell that
+    /// answers in its place is a refusal. Without it whatever answers is taken (`raw`).
+    pub must_start: bool,
 }
 
 impl<'a> Exec<'a> {
@@ -158,6 +161,7 @@ impl<'a> Exec<'a> {
             stdin: Stdin::Empty,
             elevate: None,
             environment: &[],
+            must_start: false,
         }
     }
 }

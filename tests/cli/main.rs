@@ -11,6 +11,7 @@ mod become_user;
 mod exec;
 mod files;
 mod flow;
+mod journal;
 mod listings;
 mod looks;
 mod mistakes;
@@ -18,4 +19,5 @@ mod outputs;
 mod retry;
 mod signals;
 mod site;
+#[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;

@@ -151,16 +151,7 @@ impl Cmd {
 
     /// Runs it to its end.
     pub fn run(self) -> Ran {
-        let mut running = self.spawn();
-        let mut out = running.out.take().unwrap();
-        let reader = std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            out.read_to_end(&mut bytes).unwrap();
-            bytes
-        });
-        let mut ran = running.wait();
-        ran.out = String::from_utf8(reader.join().unwrap()).unwrap();
-        ran
+        self.spawn().end()
     }
 
     /// Starts it.
@@ -212,6 +203,34 @@ impl Running {
     /// True while it runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Finds out the most memory that it had at once, KiB, until it ends.
+    pub fn peak(&self) -> JoinHandle<u64> {
+        let status = format!("/proc/{}/status", self.child.id());
+        std::thread::spawn(move || {
+            let mut most = 0;
+            while let Ok(text) = std::fs::read_to_string(&status) {
+                let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                let Some(line) = line else { break };
+                most = line.trim().trim_end_matches(" kB").parse().unwrap_or(0).max(most);
+                pause();
+            }
+            most
+        })
+    }
+
+    /// Waits for its end and reads what it printed.
+    pub fn end(mut self) -> Ran {
+        let mut out = self.out.take().unwrap();
+        let reader = std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            out.read_to_end(&mut bytes).unwrap();
+            bytes
+        });
+        let mut ran = self.wait();
+        ran.out = String::from_utf8(reader.join().unwrap()).unwrap();
+        ran
     }
 
     /// Waits for its end. What it still prints is not read.
@@ -327,4 +346,16 @@ pub fn sorted(text: &str) -> Vec<&str> {
 pub fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt;
     std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+/// The verdict of a host, from `--output json`.
+#[track_caller]
+pub fn status_of(ran: &Ran, host: &str) -> String {
+    let events = ran.events();
+    let done: Vec<&Value> = events
+        .iter()
+        .filter(|event| event["event"] == "host_done" && event["host"] == host)
+        .collect();
+    assert_eq!(done.len(), 1, "{host}: {done:?}");
+    text(&done[0]["status"]).to_owned()
 }

@@ -6,13 +6,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
 use self::blocks::Blocks;
 use self::group::Gathered;
 use self::recap::{Outcome, Recap};
 use super::terminal::{Colour, Terminal};
-use super::{Sink, text, words};
+use super::{Sink, fold, text, words};
 use crate::event::{Event, EventKind, Severity, TaskReport};
 use crate::names::HostName;
 
@@ -98,6 +98,14 @@ pub struct Human {
     messages: HashMap<String, usize>,
     ignored: u32,
     rescued: u32,
+    restored: Restored,
+}
+
+/// What was done in an earlier run, not shown yet.
+#[derive(Default)]
+struct Restored {
+    tasks: usize,
+    hosts: IndexSet<HostName>,
 }
 
 impl Human {
@@ -120,6 +128,7 @@ impl Human {
             messages: HashMap::new(),
             ignored: 0,
             rescued: 0,
+            restored: Restored::default(),
         }
     }
 
@@ -141,7 +150,7 @@ impl Human {
                 (self.adhoc, self.check, self.begun) = (*adhoc, *check, now);
                 self.title.clone_from(title);
             }
-            EventKind::PlayStarted { play, hosts } => {
+            EventKind::PlayStarted { play, hosts, .. } => {
                 self.flush(&mut out);
                 if !self.adhoc {
                     self.headed = None;
@@ -221,7 +230,14 @@ impl Human {
                 self.seconds = Some(*seconds);
                 self.flush(&mut out);
             }
-            EventKind::TaskRetrying { .. } | EventKind::Included { .. } => {}
+            EventKind::TaskRestored { hosts, .. } => {
+                self.restored.tasks += 1;
+                for host in hosts {
+                    self.fleet.host(host).touched = true;
+                    self.restored.hosts.insert(host.clone());
+                }
+            }
+            EventKind::TaskActing { .. } | EventKind::TaskRetrying { .. } | EventKind::Included { .. } => {}
         }
         (out, err)
     }
@@ -275,6 +291,27 @@ impl Human {
         put!(out, "\n{}\n", style::rule(&title, Colour::Bold, &term));
     }
 
+    /// One line for all tasks in a row that were done in an earlier run.
+    fn show_restored(&mut self, out: &mut String) {
+        let restored = std::mem::take(&mut self.restored);
+        if restored.tasks == 0 {
+            return;
+        }
+        let mut hosts: Vec<HostName> = restored.hosts.into_iter().collect();
+        self.fleet.sort(&mut hosts);
+        let term = self.term();
+        let s = if restored.tasks == 1 { "" } else { "s" };
+        let head = format!("{} task{s} done before and not again: ", text::count(restored.tasks));
+        let width = term.width.saturating_sub(text::width(&head)).max(20);
+        let names = fold::fold_into(hosts.iter().map(HostName::as_str), width, 1);
+        put!(
+            out,
+            "\n{}\n",
+            term.paint(Colour::Dim, &format!("{head}{}", names.join("")))
+        );
+        self.headed = None;
+    }
+
     /// Shows everything that waits.
     fn flush(&mut self, out: &mut String) {
         for key in self.pending.keys().cloned().collect::<Vec<_>>() {
@@ -297,6 +334,10 @@ impl Human {
         if shown.is_empty() {
             return;
         }
+        self.show_restored(out);
+        let Some(pending) = self.pending.get_mut(key) else {
+            return;
+        };
         if !self.adhoc && self.headed.as_deref() != Some(key) {
             let what = if pending.handler { "handler " } else { "" };
             let term = &self.options.term;
@@ -405,6 +446,7 @@ impl Sink for Human {
     fn finish(&mut self) -> io::Result<()> {
         let mut out = String::new();
         self.flush(&mut out);
+        self.show_restored(&mut out);
         if self.fleet.len() > 0 {
             out.push_str(&self.recap());
         }

@@ -58,6 +58,7 @@ impl<'s> ShellFiles<'s> {
             stdin: Stdin::Reader(stdin),
             elevate: self.elevate.as_ref(),
             environment: &[],
+            must_start: true,
         };
         let status = self
             .session
@@ -188,6 +189,7 @@ impl<'s> ShellFiles<'s> {
             stdin: Stdin::Empty,
             elevate: self.elevate.as_ref(),
             environment: &[],
+            must_start: true,
         };
         // Nothing more can be done about a failure here.
         let _ = self.session.exec(request, &deadline, &mut |_, _| {});
@@ -281,6 +283,7 @@ impl Files for ShellFiles<'_> {
             stdin: Stdin::Bytes(&text),
             elevate: self.elevate.as_ref(),
             environment: &[],
+            must_start: true,
         };
         let ran = self.session.exec(request, deadline, &mut |stream, bytes| match stream {
             Stream::Stdout => receiver.feed(bytes),

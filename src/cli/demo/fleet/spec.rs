@@ -71,6 +71,14 @@ impl HostSpec {
         self
     }
 
+    /// The same host, entered by this script: it gets the words to run, and runs them where the host really is (a
+    /// namespace, a chroot).
+    #[must_use]
+    pub fn entered_by(mut self, text: impl Into<String>) -> Self {
+        self.commands.push(FakeCommand::program("enter-host", text));
+        self
+    }
+
     /// The same host with these commands.
     #[must_use]
     pub fn with_commands(mut self, commands: Vec<FakeCommand>) -> Self {

@@ -1,0 +1,40 @@
+//! Where a run comes from.
+
+use serde::{Deserialize, Serialize};
+
+/// Who started a run, where, and which run it goes on with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The run it goes on with (`retry`, `resume`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The first run of the chain; its own id when there is no other.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub root: String,
+    /// It began at the first task again (`retry --from-start`): nothing of the parent is taken over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub from_start: bool,
+    /// The user on the controller.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// The controller.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub controller: String,
+    /// Version of the program.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// The process, to tell a run that goes on from one that was killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<Process>,
+}
+
+/// A process of the controller, not confused with a later one of the same number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// When it began, in clock ticks since the controller started (`/proc/PID/stat`).
+    pub started: u64,
+    /// Which start of the controller (`/proc/sys/kernel/random/boot_id`).
+    pub boot: String,
+}
