@@ -4,11 +4,10 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::event::{Diff, Event, EventKind, Status, TaskReport};
+use crate::event::{Diff, Event, Status, TaskReport};
 use crate::fuzzing::input::{self, Cut};
-use crate::names::HostName;
 use crate::report::terminal::Terminal;
 use crate::report::{Sink, ansible, csv, human, jsonl, lines, oneline};
 
@@ -50,47 +49,70 @@ const STATUS: [Status; 7] = [
     Status::InDoubt,
 ];
 
+/// A result of the input.
 fn report(cut: &mut Cut<'_>) -> TaskReport {
     let flags = cut.number();
     let status = usize::from(cut.byte()) % STATUS.len();
     let [stdout, stderr, msg, before, after, extra] = input::parts::<6>(cut.rest());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let result = serde_json::from_slice(extra).unwrap_or_else(|_| Json::String(text(extra)));
-    let diff = Diff::Text {
-        before_header: String::new(),
-        after_header: text(extra.get(..extra.len().min(40)).unwrap_or_default()),
-        before: text(before),
-        after: text(after),
-    };
-    TaskReport {
-        host: HostName::from("web1"),
-        task: "the task".to_owned(),
-        module: "command".to_owned(),
-        path: "site.yml:3".to_owned(),
-        status: STATUS[status],
-        ignored: flags & 1 != 0,
-        rescued: flags & 2 != 0,
-        rc: (flags & 4 != 0).then_some(1),
-        stdout: text(stdout),
-        stderr: text(stderr),
-        stdout_b64: None,
-        stderr_b64: None,
-        msg: text(msg),
-        seconds: f64::from(flags >> 16),
-        item: (flags & 8 != 0).then(|| Json::String(text(extra))),
-        result,
-        diff: if flags & 16 != 0 {
-            vec![diff, Diff::Words(text(before))]
-        } else {
-            Vec::new()
-        },
-        notified: Vec::new(),
-        looped: flags & 32 != 0,
-        warnings: if flags & 64 != 0 { vec![text(msg)] } else { Vec::new() },
-        verbose: flags & 128 != 0,
-        delegated_to: (flags & 256 != 0).then(|| text(msg)),
-        refused: None,
+    // Fields that come later have their defaults.
+    let plain = json!({"host": "web1", "task": "the task", "module": "command", "path": "site.yml:3", "status": "ok",
+                       "seconds": 0.5});
+    let mut report: TaskReport = serde_json::from_value(plain).expect("a result needs no more");
+    report.status = STATUS[status];
+    report.ignored = flags & 1 != 0;
+    report.rescued = flags & 2 != 0;
+    report.rc = (flags & 4 != 0).then_some(1);
+    report.stdout = text(stdout);
+    report.stderr = text(stderr);
+    report.msg = text(msg);
+    report.seconds = f64::from(flags >> 16);
+    report.item = (flags & 8 != 0).then(|| Json::String(text(extra)));
+    report.result = serde_json::from_slice(extra).unwrap_or_else(|_| Json::String(text(extra)));
+    if flags & 16 != 0 {
+        let headline = text(extra.get(..extra.len().min(40)).unwrap_or_default());
+        report.diff = vec![
+            Diff::Text {
+                before_header: String::new(),
+                after_header: headline,
+                before: text(before),
+                after: text(after),
+            },
+            Diff::Words(text(before)),
+        ];
     }
+    report.looped = flags & 32 != 0;
+    if flags & 64 != 0 {
+        report.warnings = vec![text(msg)];
+    }
+    report.verbose = flags & 128 != 0;
+    report.delegated_to = (flags & 256 != 0).then(|| text(msg));
+    report
+}
+
+/// A run of two hosts in which one has this result.
+fn story(result: &TaskReport, adhoc: bool) -> Vec<Event> {
+    let with = |kind: &str| {
+        let mut value = serde_json::to_value(result).expect("a result can be written");
+        value["event"] = kind.into();
+        value
+    };
+    let told = [
+        json!({"event": "run_started", "run": "20261121-045100-1c97f3", "command": [], "title": "site.yml",
+               "hosts": ["web1", "web2"], "check": false, "forks": 5, "adhoc": adhoc}),
+        json!({"event": "play_started", "play": "all", "hosts": ["web1", "web2"]}),
+        json!({"event": "task_started", "task": "the task", "path": "site.yml:3", "handler": false}),
+        with("item_result"),
+        with("task_result"),
+        json!({"event": "host_done", "host": "web1", "status": result.status, "msg": result.msg, "seconds": 1.0}),
+        json!({"event": "run_finished", "recap": [], "exit_code": 0, "seconds": 2.0}),
+    ];
+    let event = |(seq, mut value): (u64, Json)| {
+        value["seq"] = seq.into();
+        value["time"] = "2026-11-21T04:51:00.000Z".into();
+        serde_json::from_value(value).expect("the story is one of events")
+    };
+    (1..).zip(told).map(event).collect()
 }
 
 /// A sink's two streams after the whole story was told to it.
@@ -110,51 +132,8 @@ pub(super) fn outputs(data: &[u8]) {
     let mut cut = Cut::new(data);
     let verbosity = cut.byte() % 5;
     let result = report(&mut cut);
-    let hosts = vec![HostName::from("web1"), HostName::from("web2")];
-    let kinds = [
-        EventKind::RunStarted {
-            run: "20261121-045100-1c97f3".to_owned(),
-            command: Vec::new(),
-            folder: String::new(),
-            title: "site.yml".to_owned(),
-            hosts: hosts.clone(),
-            check: false,
-            forks: 5,
-            adhoc: verbosity == 4,
-        },
-        EventKind::PlayStarted {
-            play: "all".to_owned(),
-            hosts,
-        },
-        EventKind::TaskStarted {
-            task: "the task".to_owned(),
-            path: "site.yml:3".to_owned(),
-            handler: false,
-        },
-        EventKind::ItemResult(Box::new(result.clone())),
-        EventKind::TaskResult(Box::new(result.clone())),
-        EventKind::HostDone {
-            host: HostName::from("web1"),
-            status: result.status,
-            msg: Some(result.msg.clone()),
-            task: None,
-            seconds: 1.0,
-        },
-        EventKind::RunFinished {
-            recap: Vec::new(),
-            exit_code: 0,
-            seconds: 2.0,
-        },
-    ];
-    let count = kinds.len();
-    let story: Vec<Event> = (1..)
-        .zip(kinds)
-        .map(|(seq, kind)| Event {
-            kind,
-            seq,
-            time: "2026-11-21T04:51:00.000Z".to_owned(),
-        })
-        .collect();
+    let story = story(&result, verbosity == 4);
+    let count = story.len();
     let term = Terminal::plain;
     let json = told(|out, _| Box::new(jsonl::JsonLines::new(out)), &story);
     assert_eq!(json.lines().count(), count, "one line for each event");
