@@ -9,6 +9,8 @@ pub mod names;
 pub mod secret;
 pub mod source;
 
+pub mod vault;
+
 pub mod yaml;
 
 pub mod event;

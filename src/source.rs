@@ -4,13 +4,34 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use zeroize::{Zeroize, Zeroizing};
+
 /// A file the user wrote, kept whole so that messages can quote it.
-#[derive(Debug)]
 pub struct SourceFile {
     /// Where it was read from, as the user named it.
     pub path: PathBuf,
     /// What it holds.
     pub text: String,
+    /// It was encrypted: messages name places in it, and quote nothing of it.
+    pub is_hidden: bool,
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = if self.is_hidden { "***" } else { &self.text };
+        f.debug_struct("SourceFile")
+            .field("path", &self.path)
+            .field("text", &text)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for SourceFile {
+    fn drop(&mut self) {
+        if self.is_hidden {
+            self.text.zeroize();
+        }
+    }
 }
 
 impl SourceFile {
@@ -19,7 +40,41 @@ impl SourceFile {
         Arc::new(Self {
             path: path.into(),
             text: text.into(),
+            is_hidden: false,
         })
+    }
+
+    /// Wraps what was encrypted in the file at `path`. What is no text is a mistake, as for other files.
+    pub fn hidden(path: &Path, mut bytes: Vec<u8>) -> Result<Arc<Self>, Diagnostic> {
+        let hide = |text: String| {
+            Arc::new(Self {
+                path: path.to_owned(),
+                text,
+                is_hidden: true,
+            })
+        };
+        if bytes.starts_with("\u{feff}".as_bytes()) {
+            bytes = Zeroizing::new(bytes).split_off("\u{feff}".len());
+        }
+        match String::from_utf8(bytes) {
+            Ok(text) => {
+                let file = hide(text);
+                match file.text.find('\0') {
+                    Some(at) => Err(Diagnostic::new("NUL byte in a text file").at(Span::at_offset(&file, at))),
+                    None => Ok(file),
+                }
+            }
+            Err(error) => {
+                drop(Zeroizing::new(error.into_bytes()));
+                Err(
+                    Diagnostic::new("what is encrypted in it is not valid UTF-8").at(Span::new(
+                        &hide(String::new()),
+                        1,
+                        1,
+                    )),
+                )
+            }
+        }
     }
 
     /// Reads a file. One that cannot be read, is not UTF-8 or holds a NUL byte is a mistake with a place.
@@ -126,9 +181,13 @@ impl Diagnostic {
         }
     }
 
-    /// Adds the place.
+    /// Adds the place. In a file that was encrypted nothing may be quoted, so what stands between backticks in the
+    /// message goes.
     #[must_use]
     pub fn at(mut self, span: Span) -> Self {
+        if span.file.is_hidden {
+            self.message = without_quotes(&self.message);
+        }
         self.at = Some(span);
         self
     }
@@ -147,8 +206,12 @@ impl fmt::Display for Diagnostic {
         if let Some(span) = &self.at {
             write!(f, "\n --> {}", visible(&span.to_string()))?;
             let line = span.file.text.lines().nth(span.line.saturating_sub(1) as usize);
-            if let Some(line) = line {
-                quote_line(f, span, line)?;
+            match line {
+                Some(_) if span.file.is_hidden => {
+                    f.write_str("\n  | (the file is encrypted: `batchssh vault view` shows it)")?;
+                }
+                Some(line) => quote_line(f, span, line)?,
+                None => {}
             }
         }
         if let Some(help) = &self.help {
@@ -156,6 +219,18 @@ impl fmt::Display for Diagnostic {
         }
         Ok(())
     }
+}
+
+/// A message without what it quotes between backticks.
+fn without_quotes(message: &str) -> String {
+    let parts: Vec<&str> = message.split('`').collect();
+    let part = |(i, part): (usize, &&str)| match i % 2 {
+        // A single backtick opens nothing.
+        1 if i + 1 < parts.len() => "`***`".to_owned(),
+        1 => format!("`{part}"),
+        _ => (*part).to_owned(),
+    };
+    parts.iter().enumerate().map(part).collect()
 }
 
 /// How much of a long line is quoted.
@@ -326,6 +401,21 @@ mod tests {
             Diagnostic::new("bad \u{1b}[31m name").to_string(),
             "error: bad \\u{1b}[31m name"
         );
+    }
+
+    #[test]
+    fn nothing_of_a_file_that_was_encrypted_is_quoted() {
+        let file = SourceFile::hidden(Path::new("v.yml"), b"a: 1\nhunter2: x\n".to_vec()).unwrap();
+        let mistake = Diagnostic::new("unknown key `hunter2`, `a` is one").at(Span::new(&file, 2, 1));
+        let shown = mistake.to_string();
+        assert!(
+            shown.starts_with("error: unknown key `***`, `***` is one\n --> v.yml:2:1"),
+            "{shown}"
+        );
+        assert!(!format!("{shown}{mistake:?}{file:?}").contains("hunter2"));
+        assert!(SourceFile::hidden(Path::new("v"), b"\xffhunter2".to_vec()).is_err());
+        let file = SourceFile::hidden(Path::new("v"), "\u{feff}x".into()).unwrap();
+        assert_eq!(file.text, "x");
     }
 
     #[test]

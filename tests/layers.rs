@@ -15,21 +15,23 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("names", &[]),
     ("secret", &[]),
     ("deadline", &["names"]),
+    ("vault", &[]),
     ("yaml", &[]),
     ("event", &[]),
     ("layout", &[]),
     ("shell", &[]),
     ("danger", &["yaml", "shell"]),
-    ("settings", &["yaml"]),
-    ("vars", &["yaml"]),
+    ("settings", &["vault", "yaml"]),
+    ("vars", &["vault", "yaml"]),
     ("transport", &["settings", "shell"]),
-    ("inventory", &["yaml", "settings", "vars"]),
-    ("modules", &["yaml", "vars", "shell", "transport", "event"]),
+    ("inventory", &["vault", "yaml", "settings", "vars"]),
+    ("modules", &["vault", "yaml", "vars", "shell", "transport", "event"]),
     ("marker", &["shell", "transport", "modules"]),
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (
         "plan",
         &[
+            "vault",
             "inventory",
             "playbook",
             "modules",
@@ -50,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "vault",
             "plan",
             "danger",
             "preflight",
@@ -70,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "vault",
             "yaml",
             "event",
             "layout",

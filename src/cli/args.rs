@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::vault::args::{VaultArgs, VaultFlags};
 use crate::names::parse_duration;
 
 /// Runs commands and Ansible playbooks on many hosts over SSH, with nothing on the hosts but sshd and sh.
@@ -35,10 +36,14 @@ pub enum Command {
     Audit(AuditArgs),
     /// Run again, on the hosts that did not succeed, with the arguments of the last run
     Retry(RetryArgs),
+    /// Look at former runs: list, verify
+    Runs(super::runs::RunsArgs),
     /// Show what would run where; contacts nothing
     Plan(PlanArgs),
     /// Show the inventory as Ansible does
     Inventory(InventoryArgs),
+    /// Encrypt, decrypt and edit files with Ansible Vault
+    Vault(VaultArgs),
     /// Describe modules
     Doc(DocArgs),
     /// Write shell completions
@@ -185,15 +190,6 @@ pub struct RunFlags {
     /// `linear`, `free` or `host_pinned`, when a play does not say
     #[arg(long, value_name = "NAME")]
     pub strategy: Option<String>,
-    /// Ask for the vault password
-    #[arg(short = 'J', long, visible_alias = "ask-vault-password")]
-    pub ask_vault_pass: bool,
-    /// Read the vault password from a file
-    #[arg(long, visible_alias = "vault-pass-file", value_name = "FILE")]
-    pub vault_password_file: Vec<PathBuf>,
-    /// Vault identity: [LABEL@]FILE or [LABEL@]prompt
-    #[arg(long, value_name = "ID")]
-    pub vault_id: Vec<String>,
 }
 
 /// `--in-doubt`.
@@ -255,6 +251,9 @@ pub struct Common {
     /// How the run goes.
     #[command(flatten)]
     pub run: RunFlags,
+    /// What opens encrypted files.
+    #[command(flatten)]
+    pub vault: VaultFlags,
     /// What is shown.
     #[command(flatten)]
     pub output: OutputArgs,

@@ -268,7 +268,7 @@ impl Ready {
         let options = &self.shared.options;
         (self.shared.tell)(EventKind::RunStarted {
             run: self.run.clone(),
-            command: self.words.iter().map(|word| self.shared.mask.text(word)).collect(),
+            command: self.words.clone(),
             folder: std::env::current_dir()
                 .map(|dir| dir.display().to_string())
                 .unwrap_or_default(),
@@ -283,6 +283,7 @@ impl Ready {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });
         }
+        limits::no_core_dump();
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),

@@ -42,6 +42,17 @@ fn raise() -> Option<u64> {
     }
 }
 
+/// From here on the memory of the program is nobody's: no core dump, no debugger of the same user. To be called once
+/// everything was read that may be named by a path of `/proc` (`-i <(command)`): those need the right to look, too.
+pub fn no_core_dump() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+        // A system without it has no core dumps to keep away.
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,9 +14,11 @@ mod origin;
 mod ping;
 mod retry;
 mod run;
+mod runs;
 mod secrets;
 mod setup;
 mod signals;
+mod vault;
 mod version;
 
 use std::io::Write as _;
@@ -58,8 +60,10 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => commands::audit(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
+        Command::Vault(args) => vault::vault(args),
         Command::Doc(args) => commands::doc(args),
         Command::Completions(args) => commands::completions(args),
         Command::Man => commands::man(),

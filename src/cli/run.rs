@@ -62,7 +62,7 @@ pub fn plan(args: &PlanArgs) -> Result<ExitCode, Diagnostics> {
 }
 
 fn compile(setup: &Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics> {
-    plan::compile(playbooks, &setup.compile_options())
+    plan::compile(playbooks, &setup.compile_options()).map_err(|mistakes| setup.without_secrets(mistakes))
 }
 
 fn listing(setup: &Setup, compiled: &Plan, flags: &PlaybookFlags, list_hosts: bool) -> Result<String, Diagnostics> {

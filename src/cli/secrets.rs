@@ -8,6 +8,7 @@ use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::source::Diagnostic;
 use crate::vars::{Var, VarMap};
+use crate::vault::Keyring;
 
 /// The passwords of a run.
 #[derive(Default)]
@@ -45,6 +46,12 @@ impl Secrets {
         let all = [&self.login, &self.elevate].into_iter().flatten();
         all.map(|secret| secret.reveal().clone())
     }
+}
+
+/// The vault passwords, those that are text.
+pub fn vault_passwords(vault: &Keyring) -> impl Iterator<Item = String> {
+    let keys = vault.keys().iter();
+    keys.filter_map(|key| String::from_utf8(key.password.reveal().clone()).ok())
 }
 
 /// Passwords that stand in the inventory or were given as extra variables.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags};
-use crate::cli::secrets::{Secrets, visible_words, written_secrets};
+use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secrets};
+use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
 use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, Parts, RunOptions, Shared, Tell};
@@ -19,8 +20,9 @@ use crate::transport::any::AnyTransport;
 use crate::transport::ssh::SshTransport;
 use crate::transport::ssh::config::{LocalUser, SshConfig};
 use crate::transport::{ConnectRequest, HostKeyCheck};
-use crate::vars::VarMap;
 use crate::vars::templar::{self, Templar};
+use crate::vars::{VarMap, reveal};
+use crate::vault::Keyring;
 use crate::yaml::{self, Kind, Node, TextUse};
 
 /// What is outside of the program: terminals and folders.
@@ -103,8 +105,14 @@ impl Setup {
         let mut settings = loaded.settings;
         on_top(&mut settings, common);
         let environment = loaded.environment;
+        let mut warnings = loaded.warnings;
         crate::cli::logging::start(common.output.verbose, settings.log_file.value.as_deref())?;
-        let extra_vars = Arc::new(extra_vars(&common.run.extra_vars)?);
+        // First of all: every other file may be encrypted.
+        let home = environment.home.as_deref();
+        let (vault, odd) = passwords::keyring(&common.vault, &settings, home, Purpose::Run)?;
+        let vault = Arc::new(vault);
+        warnings.extend(odd);
+        let extra_vars = Arc::new(extra_vars(&common.run.extra_vars, &vault)?);
         let inventory = match made {
             Some(inventory) => inventory,
             None => {
@@ -114,6 +122,7 @@ impl Setup {
                 };
                 let options = LoadOptions {
                     script_timeout_seconds: settings.inventory_timeout.value.as_secs().max(1),
+                    vault: vault.clone(),
                     ..LoadOptions::default()
                 };
                 Inventory::load(&sources, &options)?
@@ -150,13 +159,13 @@ impl Setup {
             extra_vars,
             templar: Arc::new(Templar::with_options(templar::Options {
                 environment: environment.vars.clone().into_iter().collect(),
-                decrypt: None,
+                vault,
                 isolated: false,
             })),
             environment,
             common: common.clone(),
             playbook: playbook.clone(),
-            warnings: loaded.warnings,
+            warnings,
             settings,
         })
     }
@@ -181,11 +190,7 @@ impl Setup {
     /// Asks for passwords, reads keys, and puts together what workers share.
     pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
-        let mask = Mask::new(
-            secrets
-                .texts()
-                .chain(written_secrets(&self.inventory, &self.extra_vars)),
-        );
+        let mask = self.mask(&secrets);
         let options = self.run_options(&secrets, adhoc);
         let resolve = self.resolver()?;
         let transport = SshTransport::new().map_err(Diagnostic::new)?;
@@ -202,6 +207,23 @@ impl Setup {
             cancel,
             mask,
         }))
+    }
+
+    /// What must not be shown: passwords, and everything that was encrypted.
+    fn mask(&self, secrets: &Secrets) -> Mask {
+        let vault = self.templar.vault();
+        let texts = secrets.texts().chain(vault_passwords(vault));
+        Mask::new(texts.chain(written_secrets(&self.inventory, &self.extra_vars))).and(vault.revealed().clone())
+    }
+
+    /// Mistakes without what was encrypted. To be called for those that are found once files are decrypted.
+    pub fn without_secrets(&self, mut mistakes: Diagnostics) -> Diagnostics {
+        let mask = self.mask(&Secrets::default());
+        for mistake in &mut mistakes.0 {
+            mistake.message = mask.text(&mistake.message);
+            mistake.help = mistake.help.as_deref().map(|help| mask.text(help));
+        }
+        mistakes
     }
 
     fn resolver(&self) -> Result<crate::engine::shared::Resolve, Diagnostic> {
@@ -401,15 +423,16 @@ pub fn outside(environment: &Environment, color: Color) -> Result<Outside, Diagn
 }
 
 /// `-e`: `k=v` words, a mapping in JSON or YAML, or `@FILE`.
-fn extra_vars(given: &[String]) -> Result<VarMap, Diagnostics> {
+fn extra_vars(given: &[String], vault: &Keyring) -> Result<VarMap, Diagnostics> {
     let mut all = VarMap::new();
     let mut mistakes = Vec::new();
     for text in given {
-        match extra(text) {
+        match extra(text, vault) {
             Ok(map) => all.extend(map),
             Err(errors) => mistakes.extend(errors.0),
         }
     }
+    reveal(&all, vault.revealed());
     if mistakes.is_empty() {
         Ok(all)
     } else {
@@ -417,9 +440,9 @@ fn extra_vars(given: &[String]) -> Result<VarMap, Diagnostics> {
     }
 }
 
-fn extra(text: &str) -> Result<VarMap, Diagnostics> {
+fn extra(text: &str, vault: &Keyring) -> Result<VarMap, Diagnostics> {
     if let Some(path) = text.strip_prefix('@') {
-        return mapping(&yaml::parse(&SourceFile::read(Path::new(path))?)?);
+        return mapping(&yaml::parse(&vault.read(Path::new(path))?)?);
     }
     let typed = SourceFile::new("--extra-vars", text);
     if text.trim_start().starts_with(['{', '[']) {

@@ -141,6 +141,9 @@ fn read_variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Result<Outcome
         let read = work.shared.variables_of(&file)?;
         map.extend(read.iter().map(|(k, v)| (k.clone(), v.clone())));
     }
+    let encrypted = map
+        .values()
+        .any(|var| matches!(var, Var::Source(node) if node.span.file.is_hidden));
     if let Some(name) = text("name") {
         let entries = map
             .into_iter()
@@ -162,6 +165,10 @@ fn read_variables(work: &Work<'_>, args: &Node, scope: &Scope) -> Result<Outcome
     let facts: Map<String, Json> = map.iter().map(|(name, var)| (name.clone(), plain(var))).collect();
     values.insert("ansible_facts".into(), Json::Object(facts));
     values.insert("ansible_included_var_files".into(), names.into());
+    // As in Ansible, what an encrypted file holds is not shown.
+    if encrypted {
+        values.insert("_ansible_no_log".into(), true.into());
+    }
     let mut outcome = Outcome::done(values, false, Vec::new());
     outcome.variables = Some(Arc::new(map));
     Ok(outcome)

@@ -4,6 +4,7 @@
 mod acting;
 pub mod cursor;
 mod free;
+mod hide;
 mod host;
 pub mod include;
 mod keywords;

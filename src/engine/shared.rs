@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
+use crate::engine::hide;
 use crate::engine::mask::Mask;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
@@ -238,8 +239,8 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
-            tell: parts.tell,
-            keep: parts.keep,
+            tell: hide::over(parts.tell, parts.mask.clone()),
+            keep: hide::over_kept(parts.keep, parts.mask.clone()),
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,

@@ -21,7 +21,6 @@ impl Engine<'_> {
         let shown = shown
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| task.action_name.clone());
-        let shown = self.shared.mask.text(&shown);
         match &task.role {
             Some(role) => format!("{} : {shown}", role.name),
             None => shown,

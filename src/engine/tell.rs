@@ -149,7 +149,8 @@ impl Work<'_> {
 
     pub(super) fn report(&self, host: &HostRun, scope: &Scope, outcome: &Outcome, begun: Instant) -> TaskReport {
         let keywords = &self.task.keywords;
-        let censored = self.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
+        let hidden = outcome.values.get("_ansible_no_log") == Some(&Json::Bool(true));
+        let censored = hidden || self.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
         let bad = !outcome.status.is_good();
         let ignored = match outcome.status {
             Status::Failed | Status::TimedOut => self
@@ -203,39 +204,7 @@ impl Work<'_> {
         {
             report.diff.clear();
         }
-        self.hide_secrets(&mut report);
         report
-    }
-
-    fn hide_secrets(&self, report: &mut TaskReport) {
-        let mask = &self.shared.mask;
-        if mask.is_empty() {
-            return;
-        }
-        for text in [
-            &mut report.stdout,
-            &mut report.stderr,
-            &mut report.msg,
-            &mut report.task,
-        ] {
-            *text = mask.text(text);
-        }
-        for raw in [&mut report.stdout_b64, &mut report.stderr_b64] {
-            // Raw bytes that could hold a secret are not told at all.
-            if raw.is_some() {
-                *raw = None;
-            }
-        }
-        mask.value(&mut report.result);
-        if let Some(item) = &mut report.item {
-            mask.value(item);
-        }
-        for diff in &mut report.diff {
-            if let crate::event::Diff::Text { before, after, .. } = diff {
-                *before = mask.text(before);
-                *after = mask.text(after);
-            }
-        }
     }
 }
 

@@ -81,6 +81,8 @@ targets! {
     template: crate::vars::fuzz::render,
     /// Templates, to the tree.
     template_syntax: crate::vars::fuzz::syntax,
+    /// Vault texts.
+    vault: crate::vault::fuzz::vault,
     /// Command lines, arguments of modules, quoting.
     words: words::split,
     /// YAML to a tree, and back.

@@ -124,5 +124,5 @@ macro_rules! tests {
 tests! {
     conversation facts filters inventory_csv inventory_ini inventory_json inventory_yaml journal known_hosts
     module_answers patterns playbook private_key ranges report settings shell_files sftp_client sftp_packet ssh_config
-    template template_syntax words yaml
+    template template_syntax vault words yaml
 }

@@ -10,7 +10,7 @@ use super::entry::{self, parse_port};
 use super::{Group, Host, Inventory, check_group_name, check_name, graph};
 use crate::names::HostName;
 use crate::source::{Diagnostic, Diagnostics, Span, nearest};
-use crate::vars::{Var, templar};
+use crate::vars::{Var, reveal, templar};
 use crate::yaml::{Kind, Node};
 
 /// Most hosts of an inventory.
@@ -337,12 +337,16 @@ impl Builder {
                 self.warnings.push(warning);
             }
         }
+        let of_hosts = self.hosts.values().map(|host| &host.vars);
+        for vars in of_hosts.chain(self.groups.values().map(|group| &group.vars)) {
+            reveal(vars, options.vault.revealed());
+        }
         let mut inventory = Inventory {
             hosts: self.hosts,
             groups: self.groups,
             warnings: self.warnings,
             folders: self.folders,
-            decrypt: options.decrypt.clone(),
+            vault: options.vault.clone(),
             ..Inventory::default()
         };
         inventory.settle();

@@ -131,7 +131,7 @@ impl Inventory {
                     Names::Groups => groups.iter().map(|group| group.name.as_str()).collect(),
                 };
                 for name in names {
-                    if let Some(found) = folder.vars(Of::Group, name, self.decrypt.as_ref())? {
+                    if let Some(found) = folder.vars(Of::Group, name, &self.vault)? {
                         add(&mut vars, &found);
                     }
                 }
@@ -168,7 +168,7 @@ impl Inventory {
         }
         let (beside_inventory, beside_playbook) = self.dirs(dir.map(PathBuf::as_path))?;
         for folder in beside_inventory.iter().chain(&beside_playbook) {
-            if let Some(found) = folder.vars(Of::Host, name.as_str(), self.decrypt.as_ref())? {
+            if let Some(found) = folder.vars(Of::Host, name.as_str(), &self.vault)? {
                 add(&mut vars, &found);
             }
         }
@@ -198,7 +198,7 @@ impl Inventory {
             .unwrap_or_default();
         let (beside_inventory, beside_playbook) = self.dirs(playbook_dir)?;
         for folder in beside_inventory.iter().chain(&beside_playbook) {
-            if let Some(found) = folder.vars(Of::Group, group, self.decrypt.as_ref())? {
+            if let Some(found) = folder.vars(Of::Group, group, &self.vault)? {
                 add(&mut vars, &found);
             }
         }
@@ -243,7 +243,7 @@ impl Inventory {
                 }
             };
             let mut look = |of, name: &str| {
-                if let Err(error) = dir.vars(of, name, self.decrypt.as_ref()) {
+                if let Err(error) = dir.vars(of, name, &self.vault) {
                     errors.push(error);
                 }
             };
@@ -279,6 +279,8 @@ fn add(vars: &mut VarMap, more: &VarMap) {
 mod tests {
     use super::super::LoadOptions;
     use super::*;
+    use crate::secret::Secret;
+    use crate::vault::{Key, Keyring, seal};
     use std::fs;
 
     fn show(vars: &VarMap, name: &str) -> String {
@@ -399,7 +401,7 @@ mod tests {
         fs::write(dir.path().join("group_vars/web.yml"), "- x\n").unwrap();
         fs::write(dir.path().join("host_vars/a.yml"), "ansible_port: 99999\n").unwrap();
         fs::write(dir.path().join("host_vars/b"), "x: [\n").unwrap();
-        fs::write(dir.path().join("host_vars/c"), "$ANSIBLE_VAULT;1.1;AES256\n61\n").unwrap();
+        fs::write(dir.path().join("host_vars/c"), seal(b"x: 1\n", b"pw", None).unwrap()).unwrap();
         let source = dir.path().join("hosts").display().to_string();
         let error = Inventory::load(&[source], &LoadOptions::default())
             .unwrap_err()
@@ -414,14 +416,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("host_vars")).unwrap();
         fs::write(dir.path().join("hosts"), "a\nb\n").unwrap();
-        fs::write(dir.path().join("host_vars/a"), "$ANSIBLE_VAULT;1.1;AES256\n61\n").unwrap();
-        let open = |text: &'static str| LoadOptions {
-            decrypt: Some(super::super::Decrypt(Arc::new(move |_, _| Ok(text.to_owned())))),
-            ..LoadOptions::default()
+        let open = |text: &'static str| {
+            let sealed = seal(text.as_bytes(), b"pw", None).unwrap();
+            fs::write(dir.path().join("host_vars/a"), sealed).unwrap();
+            let key = Key {
+                label: "x".to_owned(),
+                password: Secret::new(b"pw".to_vec()),
+            };
+            LoadOptions {
+                vault: Arc::new(Keyring::new(vec![key], false)),
+                ..LoadOptions::default()
+            }
         };
         let source = [dir.path().join("hosts").display().to_string()];
-        let inventory = Inventory::load(&source, &open("pw: hunter2\n")).unwrap();
+        let options = open("pw: hunter2\nansible_host: 10.0.0.1\n");
+        let inventory = Inventory::load(&source, &options).unwrap();
         assert_eq!(show(&inventory.vars_of(&"a".into(), None).unwrap(), "pw"), "hunter2");
+        assert_eq!(options.vault.revealed().since(0), ["hunter2".into()]);
         let error = Inventory::load(&source, &open("pw: [hunter2\n"))
             .unwrap_err()
             .to_string();

@@ -26,6 +26,7 @@ use crate::deadline::CancelToken;
 use crate::names::HostName;
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
 use crate::vars::VarMap;
+use crate::vault::Keyring;
 
 pub use limit::Limit;
 pub use name::{check_group_name, check_name};
@@ -48,7 +49,7 @@ pub struct Inventory {
     /// Folders that `group_vars` and `host_vars` are looked for in, in the order of the sources.
     folders: Vec<PathBuf>,
     cache: layers::Cache,
-    decrypt: Option<Decrypt>,
+    vault: Arc<Keyring>,
 }
 
 /// One host as the sources tell it.
@@ -97,19 +98,6 @@ impl Default for Group {
     }
 }
 
-/// Plain text of an encrypted one, or why not.
-type Open = dyn Fn(&Path, &str) -> Result<String, String> + Send + Sync;
-
-/// Makes plain text of a file that `ansible-vault` encrypted. The error says why not.
-#[derive(Clone)]
-pub struct Decrypt(pub Arc<Open>);
-
-impl std::fmt::Debug for Decrypt {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Decrypt")
-    }
-}
-
 /// How sources are read.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOptions {
@@ -117,8 +105,8 @@ pub struct LoadOptions {
     pub script_timeout_seconds: u64,
     /// Ends a script that runs.
     pub cancel: CancelToken,
-    /// Opens `group_vars` and `host_vars` files that are encrypted whole. `None`: they are a mistake.
-    pub decrypt: Option<Decrypt>,
+    /// Opens sources and files of variables that are encrypted whole.
+    pub vault: Arc<Keyring>,
 }
 
 impl Inventory {

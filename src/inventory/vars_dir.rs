@@ -5,12 +5,12 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Decrypt;
 use super::build::check_variable;
 use super::read::{json_node, read_file};
-use crate::source::{Diagnostic, SourceFile, Span};
-use crate::vars::{Var, VarMap};
-use crate::yaml::{Kind, Node, parse};
+use crate::source::Diagnostic;
+use crate::vars::{Var, VarMap, reveal};
+use crate::vault::Keyring;
+use crate::yaml::{Kind, parse};
 
 /// How files of variables end. The first that exists is taken.
 const ENDINGS: [&str; 4] = ["", ".yml", ".yaml", ".json"];
@@ -51,15 +51,10 @@ impl VarsDir {
     }
 
     /// The variables of a group or host. `None`: there is no file.
-    pub(super) fn vars(
-        &self,
-        of: Of,
-        name: &str,
-        decrypt: Option<&Decrypt>,
-    ) -> Result<Option<Arc<VarMap>>, Diagnostic> {
+    pub(super) fn vars(&self, of: Of, name: &str, vault: &Keyring) -> Result<Option<Arc<VarMap>>, Diagnostic> {
         match of {
-            Of::Group => self.groups.vars(name, decrypt),
-            Of::Host => self.hosts.vars(name, decrypt),
+            Of::Group => self.groups.vars(name, vault),
+            Of::Host => self.hosts.vars(name, vault),
         }
     }
 
@@ -95,7 +90,7 @@ impl Folder {
         })
     }
 
-    fn vars(&self, name: &str, decrypt: Option<&Decrypt>) -> Result<Option<Arc<VarMap>>, Diagnostic> {
+    fn vars(&self, name: &str, vault: &Keyring) -> Result<Option<Arc<VarMap>>, Diagnostic> {
         // Names of groups that a run makes are not checked by a reader.
         if self.names.is_empty() || name.contains('/') || matches!(name, "" | "." | "..") {
             return Ok(None);
@@ -116,7 +111,7 @@ impl Folder {
         let mut vars = VarMap::new();
         let path = self.path.join(format!("{name}{ending}"));
         for file in files(&path, 0)? {
-            read_vars(&file, decrypt, &mut vars)?;
+            read_vars(&file, vault, &mut vars)?;
         }
         let vars = Arc::new(vars);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -162,11 +157,9 @@ fn files(path: &Path, depth: u32) -> Result<Vec<PathBuf>, Diagnostic> {
 }
 
 /// Adds the variables of one file; what it says again wins whole.
-fn read_vars(path: &Path, decrypt: Option<&Decrypt>, vars: &mut VarMap) -> Result<(), Diagnostic> {
-    let file = read_file(path)?;
-    let root = if file.text.starts_with("$ANSIBLE_VAULT") {
-        open_vault(&file, decrypt)?
-    } else if path.extension().is_some_and(|ending| ending == "json") {
+fn read_vars(path: &Path, vault: &Keyring, vars: &mut VarMap) -> Result<(), Diagnostic> {
+    let file = vault.opened(read_file(path)?)?;
+    let root = if path.extension().is_some_and(|ending| ending == "json") {
         json_node(&file)?
     } else {
         parse(&file)?
@@ -187,42 +180,6 @@ fn read_vars(path: &Path, decrypt: Option<&Decrypt>, vars: &mut VarMap) -> Resul
         check_variable(name, &value, &at)?;
         vars.insert(name.to_owned(), value);
     }
+    reveal(vars, vault.revealed());
     Ok(())
-}
-
-/// Opens a file that is encrypted whole. Its plain text is not kept for messages to quote.
-fn open_vault(file: &Arc<SourceFile>, decrypt: Option<&Decrypt>) -> Result<Node, Diagnostic> {
-    let at = Span::new(file, 1, 1);
-    let Some(Decrypt(decrypt)) = decrypt else {
-        return Err(Diagnostic::new("the file is encrypted, and there is no vault password")
-            .at(at)
-            .help("give one with `--vault-password-file` or `--ask-vault-pass`"));
-    };
-    let text = decrypt(&file.path, &file.text).map_err(|why| Diagnostic::new(why).at(at.clone()))?;
-    let hidden = SourceFile::new(file.path.clone(), "");
-    // A message of the parser may hold a piece of the text, so only its place is told.
-    let root = parse(&SourceFile::new(file.path.clone(), text)).map_err(|error| {
-        let place = error
-            .at
-            .map_or(at.clone(), |span| Span::new(&hidden, span.line, span.column));
-        Diagnostic::new("invalid YAML in the encrypted file").at(place)
-    })?;
-    Ok(move_to(root, &hidden))
-}
-
-fn move_to(node: Node, file: &Arc<SourceFile>) -> Node {
-    let kind = match node.kind {
-        Kind::List(items) => Kind::List(items.into_iter().map(|item| move_to(item, file)).collect()),
-        Kind::Map(entries) => Kind::Map(
-            entries
-                .into_iter()
-                .map(|(key, value)| (move_to(key, file), move_to(value, file)))
-                .collect(),
-        ),
-        other => other,
-    };
-    Node {
-        span: Span::new(file, node.span.line, node.span.column),
-        kind,
-    }
 }

@@ -61,7 +61,7 @@ const PARAMS: &[Param] = &[
     with_default("follow", ParamKind::Bool, "false", "Follow a link at `dest`."),
     with_default("local_follow", ParamKind::Bool, "true", "Follow links in a directory of the controller."),
     param("checksum", ParamKind::Text, "SHA-1 that the source must have."),
-    with_default("decrypt", ParamKind::Bool, "true", "Accepted; encrypted files are copied as they are."),
+    with_default("decrypt", ParamKind::Bool, "true", "Decrypt files that are encrypted with vault."),
     attrs::OWNER,
     attrs::GROUP,
     attrs::MODE,
@@ -122,6 +122,7 @@ pub fn placement(
         validate: args.filled("validate").map(str::to_owned),
         unsafe_writes: args.flag("unsafe_writes"),
         diff: given.diff,
+        is_hidden: false,
         check: given.check,
     })
 }
@@ -158,13 +159,14 @@ fn source(given: &Given<'_>, args: Arguments<'_>, src: &str) -> Result<Copy, Mod
 }
 
 fn one(given: &Given<'_>, args: Arguments<'_>, path: &PathBuf, src: &str) -> Result<Placement, ModuleError> {
-    let digests = local::digest_file(path)?;
+    let local::Source {
+        content,
+        digests,
+        is_hidden,
+    } = local::Source::read(path, given.templar.vault(), args.flag("decrypt"))?;
     check_sum(args, &digests.sha1)?;
-    let content = Content::File {
-        path: path.clone(),
-        size: digests.size,
-    };
     let mut placement = placement(given, args, content, Some(place::local_mode(path)?))?;
+    placement.is_hidden = is_hidden;
     placement.sha1 = Some(digests.sha1);
     placement.md5 = Some(digests.md5);
     placement.name = Some(place::base_name(src).to_owned());

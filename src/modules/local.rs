@@ -7,6 +7,8 @@ use std::path::{Component, Path, PathBuf};
 use sha1::Digest;
 
 use crate::modules::ModuleError;
+use crate::modules::step::Content;
+use crate::vault::Keyring;
 
 /// Finds a file the user named: as it is when absolute, else in each folder's `kind` and in the folder itself.
 pub fn find(name: &str, kind: &str, search: &[PathBuf]) -> Result<PathBuf, ModuleError> {
@@ -85,6 +87,43 @@ pub fn digest_file(path: &Path) -> Result<Digests, ModuleError> {
         md5: hex(&md5.finalize()),
         size,
     })
+}
+
+/// A file of the controller for a host: what is encrypted in it when it is encrypted and `decrypt` says so, else the
+/// file as it is. Its digests are those of what is sent.
+#[derive(Debug)]
+pub struct Source {
+    /// What is sent.
+    pub content: Content,
+    /// Digests and size of that.
+    pub digests: Digests,
+    /// It was encrypted: no difference may be shown.
+    pub is_hidden: bool,
+}
+
+impl Source {
+    /// Reads the file at `path`.
+    pub fn read(path: &Path, vault: &Keyring, decrypt: bool) -> Result<Self, ModuleError> {
+        let plain = if decrypt { vault.content(path)? } else { None };
+        Ok(match plain {
+            Some(plain) => Self {
+                digests: digest(&plain),
+                content: Content::Bytes(plain.as_slice().into()),
+                is_hidden: true,
+            },
+            None => {
+                let digests = digest_file(path)?;
+                Self {
+                    content: Content::File {
+                        path: path.to_owned(),
+                        size: digests.size,
+                    },
+                    digests,
+                    is_hidden: false,
+                }
+            }
+        })
+    }
 }
 
 /// Bytes in hexadecimal.

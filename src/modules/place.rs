@@ -44,6 +44,8 @@ pub struct Placement {
     pub unsafe_writes: bool,
     /// Differences are wanted.
     pub diff: bool,
+    /// The source was encrypted: a difference is not shown.
+    pub is_hidden: bool,
     /// Nothing is going to be changed: what an earlier task would have made may be missing.
     pub check: bool,
 }
@@ -303,6 +305,9 @@ impl Placement {
     ) -> Result<Vec<Diff>, ModuleError> {
         if !self.diff {
             return Ok(Vec::new());
+        }
+        if self.is_hidden {
+            return Ok(vec![Diff::Hidden("the source is encrypted".to_owned())]);
         }
         let new = match &self.content {
             content if content.size().is_some_and(|size| size > LARGEST_DIFF) => Body::Large,

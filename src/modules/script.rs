@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 use crate::modules::args::{Param, ParamKind};
-use crate::modules::attrs::param;
+use crate::modules::attrs::{param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::{Content, Reader, Step, Taken};
 use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, command, local, outcome, place, words};
@@ -34,12 +34,14 @@ const PARAMS: &[Param] = &[
     command::CHDIR,
     command::CREATES,
     command::REMOVES,
+    with_default("decrypt", ParamKind::Bool, "true", "Decrypt a script that is encrypted with vault."),
     param("executable", ParamKind::Text, "Program that runs the script, instead of its first line."),
 ];
 
 #[derive(Debug)]
 struct Script {
     path: PathBuf,
+    content: Content,
     size: u64,
     /// Shell text behind the script's name.
     arguments: String,
@@ -63,8 +65,17 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
         return Err(ModuleError::failed(format!("`{}` is no file", path.display())));
     }
     let text = |name| args.text(name).unwrap_or_default().to_owned();
+    let plain = if args.flag("decrypt") { given.templar.vault().content(&path)? } else { None };
+    let (content, size) = match plain {
+        Some(plain) => (Content::Bytes(plain.as_slice().into()), plain.len() as u64),
+        None => {
+            let (path, size) = (path.clone(), meta.len());
+            (Content::File { path, size }, size)
+        }
+    };
     Ok(Box::new(Script {
-        size: meta.len(),
+        content,
+        size,
         path,
         arguments: arguments.to_owned(),
         chdir: text("chdir"),
@@ -123,10 +134,7 @@ impl Module for Script {
             .arg(&self.arguments);
         let steps = vec![Step::Run {
             command,
-            stdin: Content::File {
-                path: self.path.clone(),
-                size: self.size,
-            },
+            stdin: self.content.clone(),
             plain: false,
         }];
         if self.check && !(self.creates.is_empty() && self.removes.is_empty()) {

@@ -9,7 +9,6 @@ use crate::modules::given::Arguments;
 use crate::modules::place::{self, Placement};
 use crate::modules::step::{Content, Reader, Taken};
 use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, copy, local};
-use crate::source::SourceFile;
 use crate::vars::templar::FileOptions;
 use crate::vars::{Scope, Value, Var, VarMap};
 
@@ -70,7 +69,7 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
     let args = Arguments(&given.args);
     let src = args.required("src")?;
     let path = local::find(src, "templates", given.search)?;
-    let file = SourceFile::read(&path)?;
+    let file = given.templar.vault().read(&path)?;
     let scope = variables(given, src, &path, args.required("dest")?);
     let mut text = given.templar.render_file(&path, &file.text, &options(args)?, &scope)?;
     let newline = args.text("newline_sequence").unwrap_or("\n").replace("\\r", "\r").replace("\\n", "\n");
@@ -85,6 +84,7 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
     placement.md5 = Some(digests.md5);
     placement.name = Some(place::base_name(&path.to_string_lossy()).to_owned());
     placement.source = path.display().to_string();
+    placement.is_hidden = file.is_hidden;
     Ok(Box::new(Template(placement)))
 }
 

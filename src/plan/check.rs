@@ -126,11 +126,20 @@ impl Compiler<'_> {
         if name.is_empty() || name.starts_with(['/', '~', '"', '\'']) {
             return;
         }
-        let found = self.search(here).iter().any(|folder| {
+        let found = self.search(here).into_iter().find_map(|folder| {
             let places = [folder.join(kind).join(name), folder.join(name)];
-            places.iter().any(|path| path.exists())
+            places.into_iter().find(|path| path.exists())
         });
-        if !found {
+        if let Some(path) = found {
+            let decrypts = args.get("decrypt").is_none_or(|flag| boolean(flag) != Some(false));
+            let vault = self.options.templar.vault();
+            if decrypts
+                && path.is_file()
+                && let Err(mistake) = vault.content(&path)
+            {
+                self.scene.doubtful.push((mistake, caught));
+            }
+        } else {
             let folders: Vec<String> = self
                 .search(here)
                 .iter()

@@ -17,7 +17,7 @@ use crate::vars::VarMap;
 use crate::vars::templar::Templar;
 use crate::yaml::{self, Node};
 
-/// Opens a file; one that is encrypted is decrypted.
+/// Reads a file as it is, encrypted or not.
 pub type Open = Arc<dyn Fn(&Path) -> Result<Arc<SourceFile>, Diagnostic> + Send + Sync>;
 
 /// What compiling needs to know beside the playbooks.
@@ -29,11 +29,11 @@ pub struct CompileOptions {
     pub extra_vars: Arc<VarMap>,
     /// `--tags` and `--skip-tags`: with them a role may be needed twice, because its first use is not selected.
     pub tags: (Vec<String>, Vec<String>),
-    /// Checks templates, and renders names of imported files.
+    /// Checks templates, renders names of imported files, and has the vault passwords for files that are encrypted.
     pub templar: Arc<Templar>,
     /// Finds a module by its name.
     pub find: fn(&str) -> Option<&'static Spec>,
-    /// Opens a file.
+    /// Reads a file.
     pub open: Open,
     /// What is done about dangerous tasks that name disks literally.
     pub literal_disks: LiteralDisks,
@@ -50,6 +50,13 @@ impl Default for CompileOptions {
             open: Arc::new(SourceFile::read),
             literal_disks: LiteralDisks::default(),
         }
+    }
+}
+
+impl CompileOptions {
+    /// Reads a file; one that is encrypted is decrypted.
+    pub(super) fn read(&self, path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+        self.templar.vault().opened((self.open)(path)?)
     }
 }
 
@@ -229,7 +236,7 @@ impl<'a> Compiler<'a> {
                 return;
             }
         };
-        let root = (self.options.open)(path).and_then(|file| yaml::parse(&file));
+        let root = self.options.read(path).and_then(|file| yaml::parse(&file));
         let root = match root {
             Ok(root) => root,
             Err(mut mistake) => {

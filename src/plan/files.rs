@@ -66,7 +66,7 @@ impl Compiler<'_> {
     }
 
     fn read_items(&self, path: &Path, role: Option<&Path>) -> Items {
-        let file = (self.options.open)(path).map_err(|mistake| vec![mistake])?;
+        let file = self.options.read(path).map_err(|mistake| vec![mistake])?;
         let root = yaml::parse(&file).map_err(|mistake| vec![mistake])?;
         let mut libraries = vec![self.scene.dir.join("library")];
         libraries.extend(role.map(|role| role.join("library")));

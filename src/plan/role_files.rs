@@ -77,7 +77,7 @@ impl Compiler<'_> {
         let Some(path) = find_file(&folder.join("meta"), "main") else {
             return meta;
         };
-        let root = match (self.options.open)(&path).and_then(|file| yaml::parse(&file)) {
+        let root = match self.options.read(&path).and_then(|file| yaml::parse(&file)) {
             Ok(root) => root,
             Err(mistake) => {
                 self.report(mistake);

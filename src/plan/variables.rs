@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::plan::CompileOptions;
 use crate::playbook::keywords::is_variable_name;
-use crate::source::{Diagnostic, Diagnostics, Span};
-use crate::vars::{Var, VarMap};
+use crate::source::{Diagnostic, Diagnostics};
+use crate::vars::{Var, VarMap, reveal};
 use crate::yaml::{self, Kind, Node};
 
 /// A mapping as variables; a list of mappings, too, later ones winning.
@@ -46,13 +46,10 @@ fn collect(node: &Node, vars: &mut VarMap, mistakes: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Reads a file of variables (`vars_files`, a role's `vars/`); an empty one has none.
+/// Reads a file of variables (`vars_files`, a role's `vars/`); an empty one has none. What an encrypted one holds is
+/// hidden in everything that is told.
 pub fn read_vars_file(path: &Path, options: &CompileOptions) -> Result<VarMap, Diagnostics> {
-    let file = (options.open)(path)?;
-    if file.text.starts_with("$ANSIBLE_VAULT;") {
-        let mistake = Diagnostic::new("the file is encrypted and was not decrypted").at(Span::at_offset(&file, 0));
-        return Err(mistake.help("give its password with --vault-password-file").into());
-    }
+    let file = options.read(path)?;
     let root = yaml::parse(&file)?;
     if root.as_map().is_none() && !root.is_null() {
         let mistake = format!(
@@ -61,5 +58,7 @@ pub fn read_vars_file(path: &Path, options: &CompileOptions) -> Result<VarMap, D
         );
         return Err(root.error(mistake).into());
     }
-    to_vars(&root)
+    let vars = to_vars(&root)?;
+    reveal(&vars, options.templar.vault().revealed());
+    Ok(vars)
 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{Color, FromRaw, Gathering, HostKeyChecking, InDoubt, Limit, Output, Raw, Sources, Strategy};
+use super::value::{Color, FromRaw, Gathering, HostKeyChecking, InDoubt, Limit, Output, Raw, Sources, Strategy, Words};
 use super::{Base, Setting, Source};
 
 /// One row of the table.
@@ -108,8 +108,22 @@ settings! {
     become_ask_pass: bool = false, ["privilege_escalation"."become_ask_pass"], ["ANSIBLE_BECOME_ASK_PASS"];
     /// Folders of roles, after those beside the playbook.
     roles_path: Vec<PathBuf> = Vec::new(), ["defaults"."roles_path"], ["ANSIBLE_ROLES_PATH"];
-    /// File with the vault password.
+    /// Asks for the vault password (`-J`).
+    ask_vault_pass: bool = false, ["defaults"."ask_vault_pass"], ["ANSIBLE_ASK_VAULT_PASS"];
+    /// File with the vault password, or script that prints it.
     vault_password_file: Option<PathBuf> = None, ["defaults"."vault_password_file"], ["ANSIBLE_VAULT_PASSWORD_FILE"];
+    /// Vault identities, `LABEL@SOURCE`, tried in this order.
+    vault_identity_list: Words = Words::default(), ["defaults"."vault_identity_list"], ["ANSIBLE_VAULT_IDENTITY_LIST"];
+    /// Label of vault passwords that were given without one.
+    vault_identity: String = crate::vault::DEFAULT_LABEL.to_owned(), ["defaults"."vault_identity"], ["ANSIBLE_VAULT_IDENTITY"];
+    /// Only a password with the label of the encrypted text is tried.
+    vault_id_match: bool = false, ["defaults"."vault_id_match"], ["ANSIBLE_VAULT_ID_MATCH"];
+    /// Label of the password that `batchssh vault` encrypts with.
+    vault_encrypt_identity: Option<String> = None, ["defaults"."vault_encrypt_identity"], ["ANSIBLE_VAULT_ENCRYPT_IDENTITY"];
+    /// Editor of `batchssh vault edit`.
+    editor: String = "vi".to_owned(), ["defaults"."editor"], ["ANSIBLE_EDITOR", "EDITOR"];
+    /// Pager of `batchssh vault view`.
+    pager: String = "less".to_owned(), ["defaults"."pager"], ["ANSIBLE_PAGER", "PAGER"];
     /// In which order hosts walk through tasks.
     strategy: Strategy = Strategy::Linear, ["defaults"."strategy"], ["ANSIBLE_STRATEGY"];
     /// Whether plays gather facts when they do not say.

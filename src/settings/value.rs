@@ -157,6 +157,27 @@ impl FromRaw for Sources {
     }
 }
 
+/// Words in an order that counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(pub Vec<String>);
+
+impl FromRaw for Words {
+    const EXPECTED: &'static str = "words separated by commas, or a list of them";
+    fn from_raw(raw: &Raw, _: Base<'_>) -> Option<Self> {
+        match raw {
+            Raw::Text(text) => {
+                let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+                Some(Self(parts.map(str::to_owned).collect()))
+            }
+            Raw::List(items) => Some(Self(items.clone())),
+            Raw::Bool(_) | Raw::Int(_) | Raw::Float(_) => None,
+        }
+    }
+    fn show(&self) -> String {
+        self.0.join(", ")
+    }
+}
+
 /// Folders, in the order they are looked into.
 impl FromRaw for Vec<PathBuf> {
     const EXPECTED: &'static str = "folders separated by `:`, or a list of them";

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::secret::Secret;
 use crate::source::{Diagnostic, SourceFile};
 use crate::vars::templar::{FileOptions, Options, Templar, from_json, is_omit, to_json};
 use crate::vars::{Scope, Value, Var, VarMap, python};
+use crate::vault::{Key, Keyring, seal};
 use crate::yaml::{self, Kind, Node};
 
 fn parse(text: &str) -> Node {
@@ -438,20 +440,107 @@ fn what_is_omitted_leaves_its_container() {
 
 #[test]
 fn a_literal_text_and_a_vault_are_not_templates() {
-    let node = parse("- !unsafe '{{ x }}'\n- !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n");
-    let value = Templar::with_options(Options {
-        decrypt: Some(Arc::new(|text| {
-            assert!(text.starts_with("$ANSIBLE_VAULT"));
-            Ok("{{ secret }}".to_owned())
-        })),
-        ..Options::default()
-    })
-    .render(&node, &Scope::new())
-    .expect("renders");
+    let sealed = block(&seal(b"{{ secret }}", b"pw", Some("prod")).expect("random numbers"));
+    let node = parse(&format!("- !unsafe '{{{{ x }}}}'\n- !vault |\n{sealed}"));
+    let value = with_vault().render(&node, &Scope::new()).expect("renders");
     assert_eq!(to_json(&value), serde_json::json!(["{{ x }}", "{{ secret }}"]));
     let error = Templar::new().render(&node, &Scope::new()).expect_err("no password");
-    assert!(error.message.contains("vault"), "{}", error.message);
-    assert_eq!(error.at.map(|at| at.line), Some(3));
+    assert_eq!(error.message, "cannot decrypt the value: no vault password was given");
+    assert!(error.help.is_some_and(|help| help.contains("--vault-id prod@")));
+    // The line with the tag, not the one with the digits.
+    assert_eq!(error.at.map(|at| (at.line, at.column)), Some((2, 3)));
+}
+
+/// Renders with the vault password `pw`.
+fn with_vault() -> Templar {
+    let key = Key {
+        label: "default".to_owned(),
+        password: Secret::new(b"pw".to_vec()),
+    };
+    Templar::with_options(Options {
+        vault: Arc::new(Keyring::new(vec![key], false)),
+        ..Options::default()
+    })
+}
+
+/// The lines of a block in YAML.
+fn block(text: &str) -> String {
+    text.lines().map(|line| format!("      {line}\n")).collect()
+}
+
+#[test]
+fn an_encrypted_variable_is_decrypted_when_it_is_used_and_named_when_it_cannot_be() {
+    let sealed = block(&seal("hunter22 ü".as_bytes(), b"pw", None).expect("random numbers"));
+    let scope = scope(&format!(
+        "pw: !vault |\n{sealed}plain: hunter22 ü\nusers:\n  - name: x\n    pw: !vault |\n{sealed}"
+    ));
+    let text = |templar: &Templar, template: &str| {
+        let node = parse(&format!("'{template}'"));
+        templar.render(&node, &scope).map(|value| value.to_string())
+    };
+    let templar = with_vault();
+    assert_eq!(
+        text(&templar, "{{ pw }} {{ users[0].pw }}").ok().as_deref(),
+        Some("hunter22 ü hunter22 ü")
+    );
+    assert_eq!(
+        text(
+            &templar,
+            "{{ pw is vault_encrypted }} {{ users[0].pw is vault_encrypted }} {{ plain is vault_encrypted }}"
+        )
+        .ok()
+        .as_deref(),
+        Some("True True False")
+    );
+    assert_eq!(templar.vault().revealed().since(0), ["hunter22 ü".into()]);
+    // What is not used is not missed.
+    let none = Templar::new();
+    assert_eq!(
+        text(&none, "{{ plain }} {{ users[0].name }}").ok().as_deref(),
+        Some("hunter22 ü x")
+    );
+    let error = text(&none, "{{ pw }}").expect_err("no password");
+    assert_eq!(
+        error.message,
+        "cannot decrypt the variable `pw`: no vault password was given"
+    );
+    let error = text(&none, "{{ users[0].pw }}").expect_err("no password");
+    assert!(error.message.contains("the variable `users.0.pw`"), "{}", error.message);
+    assert!(
+        error
+            .at
+            .is_some_and(|at| at.file.text.lines().nth(at.line as usize - 1) == Some("    pw: !vault |"))
+    );
+}
+
+#[test]
+fn the_filters_vault_and_unvault_are_those_of_ansible() {
+    // With the same salt as Ansible's own test data.
+    let scope = scope("pw: s3cret\nx: value\n");
+    let node = parse("'{{ x | vault(pw, salt=\"abc\", vault_id=\"me\") }}'");
+    let templar = Templar::new();
+    let sealed = templar.render(&node, &scope).expect("renders").to_string();
+    assert!(sealed.starts_with("$ANSIBLE_VAULT;1.2;AES256;me\n"), "{sealed}");
+    let again = templar.render(&node, &scope).expect("renders").to_string();
+    assert_eq!(sealed, again);
+    for (template, expected) in [
+        ("{{ x | vault(pw) | unvault(pw) }}", Ok("value")),
+        ("{{ x | unvault(pw) }}", Ok("value")),
+        (
+            "{{ x | vault(pw) | unvault(\"other\") }}",
+            Err("the filter 'unvault' failed"),
+        ),
+        ("{{ 5 | vault(pw) }}", Err("can only vault strings, got 'int'")),
+        ("{{ x | vault(\"\") }}", Err("the secret is empty")),
+        ("{{ x | vault(pw) | vault(pw) }}", Err("encrypted already")),
+    ] {
+        let node = parse(&format!("'{template}'"));
+        match (templar.render(&node, &scope), expected) {
+            (Ok(value), Ok(text)) => assert_eq!(value.to_string(), text, "{template}"),
+            (Err(error), Err(words)) => assert!(error.message.contains(words), "{template}: {}", error.message),
+            (got, _) => panic!("{template}: {got:?}"),
+        }
+    }
 }
 
 #[test]

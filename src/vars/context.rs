@@ -108,9 +108,45 @@ impl Ctx {
         let node = walk(root, &path);
         match &node.kind {
             Kind::List(_) | Kind::Map(_) => Ok(Lazy::value(root.clone(), path, self.me())),
+            Kind::Text(text) if text.use_as == TextUse::Vault => {
+                self.vault_value(node, text, || format!("the variable `{}`", self.name_of(root, &path)))
+            }
             Kind::Text(text) => self.text_value(node, text),
             _ => Ok(scalar(node)),
         }
+    }
+
+    fn vault_value(&self, node: &Node, text: &Text, what: impl FnOnce() -> String) -> Res {
+        let plain = self.shared.decrypt(&text.value, what);
+        plain.map(Value::from).map_err(|fault| fault.at(|_| place(node, 1)))
+    }
+
+    /// What a variable's value, or a part of it, is called. Only messages need it.
+    fn name_of(&self, root: &Arc<Node>, path: &[u32]) -> String {
+        let is_it = |var: &&Var| matches!(var, Var::Source(node) if Arc::ptr_eq(node, root));
+        let names = self.scope.names();
+        let name = names
+            .into_iter()
+            .find(|name| self.scope.get(name).as_ref().is_some_and(is_it));
+        let mut out = name.unwrap_or("?").to_owned();
+        let mut node: &Node = root;
+        for step in path {
+            let (part, next) = match &node.kind {
+                Kind::Map(entries) => match entries.get(*step as usize) {
+                    Some((key, value)) => (key.scalar_text().unwrap_or_default(), value),
+                    None => break,
+                },
+                Kind::List(items) => match items.get(*step as usize) {
+                    Some(item) => (step.to_string(), item),
+                    None => break,
+                },
+                _ => break,
+            };
+            out.push('.');
+            out.push_str(&part);
+            node = next;
+        }
+        out
     }
 
     /// A node that is not shared: containers are rendered whole.
@@ -141,10 +177,7 @@ impl Ctx {
     fn text_value(&self, node: &Node, text: &Text) -> Res {
         match text.use_as {
             TextUse::Literal => return Ok(Value::from(text.value.clone())),
-            TextUse::Vault => {
-                let plain = self.shared.decrypt(&text.value);
-                return plain.map(Value::from).map_err(|fault| fault.at(|_| node.span.clone()));
-            }
+            TextUse::Vault => return self.vault_value(node, text, || "the value".to_owned()),
             TextUse::Template => {}
         }
         if !may_be_template(&text.value) {
@@ -194,6 +227,14 @@ pub(in crate::vars) fn place(node: &Node, line: u32) -> Span {
         .line
         .checked_sub(2)
         .and_then(|index| span.file.text.lines().nth(index as usize));
+    // The digits of an encrypted value say nothing; the line above has its name.
+    if let (Kind::Text(text), Some(above)) = (&node.kind, above)
+        && text.use_as == TextUse::Vault
+        && let Some(at) = above.find("!vault")
+    {
+        let column = above.get(..at).map_or(0, |before| before.chars().count()) + 1;
+        return Span::new(&span.file, span.line - 1, u32::try_from(column).unwrap_or(u32::MAX));
+    }
     let is_block = above.is_some_and(|above| {
         let bare = above.split(" #").next().unwrap_or("").trim_end();
         bare.rsplit(' ').next().is_some_and(|last| last.starts_with('|'))

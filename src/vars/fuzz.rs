@@ -21,8 +21,8 @@ const RENDERED: &str = "9998000099";
 pub(crate) fn templar() -> Templar {
     Templar::with_options(Options {
         environment: [("HOME".to_owned(), "/root".to_owned())].into_iter().collect(),
-        decrypt: None,
         isolated: true,
+        ..Options::default()
     })
 }
 

@@ -18,6 +18,7 @@ mod methods;
 mod objects;
 mod python;
 mod regex;
+mod reveal;
 pub mod stack;
 pub mod templar;
 mod tests;
@@ -27,6 +28,8 @@ mod yaml_text;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+
+pub use reveal::reveal;
 
 use crate::yaml::Node;
 

@@ -14,32 +14,30 @@ use crate::vars::jinja::ast::{Expr, Template};
 use crate::vars::jinja::{parser, render};
 use crate::vars::objects::{Omit, lock};
 use crate::vars::{Scope, Value, Var, json, lookups, python, stack};
+use crate::vault::{Envelope, Keyring};
 use crate::yaml::{Kind, Node, TextUse};
 
 /// How many compiled templates are kept.
 const KEPT: usize = 8192;
-
-/// Turns the text of a `!vault` value into what it hides; the error says why not.
-pub type Decrypt = dyn Fn(&str) -> Result<String, String> + Send + Sync;
 
 /// What rendering may use from outside.
 #[derive(Clone, Default)]
 pub struct Options {
     /// The controller's environment, for the lookup `env`.
     pub environment: IndexMap<String, String>,
-    /// How `!vault` values are read.
-    pub decrypt: Option<Arc<Decrypt>>,
     /// Nothing is started and no file is opened: lookups that would, and `include`, are errors; and less work may be
     /// done. For text that nobody vouches for, such as a fuzzer's.
     pub isolated: bool,
+    /// Opens `!vault` values and encrypted files.
+    pub vault: Arc<Keyring>,
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold secrets.
         f.debug_struct("Options")
-            .field("decrypt", &self.decrypt.is_some())
             .field("isolated", &self.isolated)
+            .field("vault", &self.vault)
             .finish_non_exhaustive()
     }
 }
@@ -147,14 +145,15 @@ impl Shared {
         cached(&self.expressions, text.into(), |text| parser::expression(text))
     }
 
-    /// What a `!vault` value hides.
-    pub(in crate::vars) fn decrypt(&self, text: &str) -> Res<String> {
-        match &self.options.decrypt {
-            Some(decrypt) => decrypt(text).map_err(Fault::new),
-            None => Err(Fault::new(
-                "the value is encrypted with vault, and no vault password was given",
-            )),
-        }
+    /// What a `!vault` value hides. `what` says whose value it is.
+    pub(in crate::vars) fn decrypt(&self, text: &str, what: impl FnOnce() -> String) -> Res<Arc<str>> {
+        self.options.vault.value(text).map_err(|error| {
+            let fault = Fault::new(format!("cannot decrypt {}: {error}", what()));
+            match error.help() {
+                Some(help) => fault.help(help),
+                None => fault,
+            }
+        })
     }
 }
 
@@ -226,7 +225,13 @@ impl Templar {
         &self.shared
     }
 
-    /// Checks every template in `node` without any variable: syntax, and names of filters and tests.
+    /// The vault passwords of the run.
+    pub fn vault(&self) -> &Arc<Keyring> {
+        &self.shared.options.vault
+    }
+
+    /// Checks every template in `node` without any variable: syntax, and names of filters and tests. Of a `!vault`
+    /// value the form is checked.
     pub fn check(&self, node: &Node) -> Result<(), Diagnostic> {
         let _base = stack::Base::here();
         self.check_node(node)
@@ -245,6 +250,11 @@ impl Templar {
             Kind::Text(text) if text.use_as == TextUse::Template && may_be_template(&text.value) => {
                 let checked = self.shared.template(&text.value);
                 checked.map(|_| ()).map_err(|fault| at_node(node, fault))
+            }
+            Kind::Text(text) if text.use_as == TextUse::Vault => {
+                let form = Envelope::parse(text.value.as_bytes());
+                form.map(|_| ())
+                    .map_err(|error| at_node(node, Fault::new(error.to_string())))
             }
             _ => Ok(()),
         }

@@ -15,6 +15,7 @@ use crate::vars::jinja::{Cmp, compare, contains};
 use crate::vars::objects::{is_list, is_map, is_undef, iterate, list_items, map_get, undef};
 use crate::vars::python::{Num, equal, number, strict_number, text, truth, type_name, whole};
 use crate::vars::{Value, regex, version};
+use crate::vault::{HEADER, is_vault};
 
 type Test = fn(&Arc<Ctx>, &Value, &Args) -> Res<bool>;
 type Entry = (&'static str, &'static [&'static str], Test);
@@ -171,31 +172,25 @@ const TESTS: &[Entry] = &[
     ("urn", &[], |_, value, _| {
         Ok(text(value)?.to_lowercase().starts_with("urn:"))
     }),
-    ("vault_encrypted", &[], |_, value, _| {
-        Ok(value.as_str().is_some_and(|text| text.starts_with("$ANSIBLE_VAULT;")))
+    // Of the value of a variable: whether it was written as `!vault`.
+    ("vault_encrypted", &[], |ctx, value, _| {
+        Ok(value.as_str().is_some_and(|text| ctx.shared.options.vault.gave(text)))
     }),
     ("vaulted_file", &[], |ctx, value, _| {
         let path = text(value)?;
         if ctx.shared.options.isolated {
             return Err(Fault::new("files may not be read here"));
         }
-        let begin = begin_of(&path, VAULT.len()).map_err(|e| Fault::new(format!("cannot read `{path}`: {e}")))?;
-        Ok(begin == VAULT)
+        let mut begin = Vec::new();
+        std::fs::File::open(&path)
+            .and_then(|file| file.take(HEADER.len() as u64).read_to_end(&mut begin))
+            .map_err(|e| Fault::new(format!("cannot read `{path}`: {e}")))?;
+        Ok(is_vault(&begin))
     }),
     ("nan", &[], |_, value, _| {
         Ok(number(value).is_some_and(|n| n.float().is_nan()))
     }),
 ];
-
-/// How a file begins that `ansible-vault` encrypted.
-const VAULT: &[u8] = b"$ANSIBLE_VAULT;";
-
-/// The first bytes of a file: it may be large.
-fn begin_of(path: &str, length: usize) -> std::io::Result<Vec<u8>> {
-    let mut begin = Vec::with_capacity(length);
-    std::fs::File::open(path)?.take(length as u64).read_to_end(&mut begin)?;
-    Ok(begin)
-}
 
 /// Other names of the same tests.
 const ALIASES: &[(&str, &str)] = &[

@@ -13,8 +13,16 @@ const DEPTH: usize = 64;
 /// Most values that aliases may add: more is a bomb.
 const ALIASED: usize = 200_000;
 
-/// Reads the one document of a file. An empty file is `Null`.
+/// Reads the one document of a file. An empty file is `Null`. Of a file that was encrypted a mistake tells the place
+/// alone: any other word may be a piece of it.
 pub fn parse(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
+    read(file).map_err(|mistake| match mistake.at {
+        Some(at) if file.is_hidden => Diagnostic::new("invalid YAML in the encrypted file").at(at),
+        Some(_) | None => mistake,
+    })
+}
+
+fn read(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
     let mut options = Options::default();
     options.flow_nesting_limit = DEPTH + 1;
     options.block_nesting_limit = DEPTH + 1;

@@ -7,7 +7,18 @@ use super::super::build::Builder;
 use super::yaml;
 use crate::source::{Diagnostic, SourceFile, Span};
 use crate::vars::Var;
-use crate::yaml::{Kind, Node, parse};
+use crate::yaml::{Kind, Node, Text, TextUse, parse};
+
+/// How JSON writes what YAML writes as `!vault`.
+const VAULT: &str = "__ansible_vault";
+
+fn encrypted(text: &str) -> Kind {
+    Kind::Text(Text {
+        value: text.into(),
+        use_as: TextUse::Vault,
+        quoted: true,
+    })
+}
 
 /// Reads a JSON file. JSON is YAML but for corner cases; the YAML reader knows the places of values.
 pub(super) fn read(file: &Arc<SourceFile>, builder: &mut Builder) {
@@ -20,7 +31,7 @@ pub(super) fn read(file: &Arc<SourceFile>, builder: &mut Builder) {
 
 /// The text as a tree: with places where the YAML reader accepts it.
 pub(in super::super) fn to_node(file: &Arc<SourceFile>) -> Result<Node, Diagnostic> {
-    parse(file).or_else(|yaml_error| {
+    parse(file).map(open_vaults).or_else(|yaml_error| {
         let json: serde_json::Value = serde_json::from_str(&file.text).map_err(|json_error| {
             // Duplicate keys are fine for the JSON reader, so the other error may be the better one.
             if file.text.trim_start().starts_with('{') || file.text.trim_start().starts_with('[') {
@@ -52,6 +63,12 @@ pub(super) fn node_of(json: &serde_json::Value, at: &Span) -> Node {
         },
         serde_json::Value::String(text) => Node::text(text.as_str(), at).kind,
         serde_json::Value::Array(items) => Kind::List(items.iter().map(|item| node_of(item, at)).collect()),
+        serde_json::Value::Object(entries) if entries.len() == 1 && entries.contains_key(VAULT) => encrypted(
+            entries
+                .get(VAULT)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default(),
+        ),
         serde_json::Value::Object(entries) => Kind::Map(
             entries
                 .iter()
@@ -60,6 +77,44 @@ pub(super) fn node_of(json: &serde_json::Value, at: &Span) -> Node {
         ),
     };
     Node { span: at.clone(), kind }
+}
+
+/// Makes encrypted text of what was read as a mapping `{"__ansible_vault": …}`.
+fn open_vaults(node: Node) -> Node {
+    let kind = match node.kind {
+        Kind::Map(entries) => match entries.as_slice() {
+            [(key, value)] if key.as_str() == Some(VAULT) => encrypted(value.as_str().unwrap_or_default()),
+            _ => Kind::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| (key, open_vaults(value)))
+                    .collect(),
+            ),
+        },
+        Kind::List(items) => Kind::List(items.into_iter().map(open_vaults).collect()),
+        other => other,
+    };
+    Node { span: node.span, kind }
+}
+
+/// True when an encrypted text is in it.
+pub(super) fn has_vault(node: &Node) -> bool {
+    match &node.kind {
+        Kind::Text(text) => text.use_as == TextUse::Vault,
+        Kind::List(items) => items.iter().any(has_vault),
+        Kind::Map(entries) => entries.iter().any(|(_, value)| has_vault(value)),
+        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => false,
+    }
+}
+
+/// Takes every text in it as it is: none is a template.
+pub(super) fn make_literal(node: &mut Node) {
+    match &mut node.kind {
+        Kind::Text(text) if text.use_as == TextUse::Template => text.use_as = TextUse::Literal,
+        Kind::List(items) => items.iter_mut().for_each(make_literal),
+        Kind::Map(entries) => entries.iter_mut().for_each(|(_, value)| make_literal(value)),
+        Kind::Text(_) | Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) => {}
+    }
 }
 
 /// True when hosts are listed, as scripts do, and not keys, as in YAML inventories.
@@ -77,13 +132,14 @@ fn lists_hosts(root: &Node) -> bool {
         .any(|(_, body)| is_list(body) || body.get("hosts").is_some_and(is_list))
 }
 
-/// A tree as JSON. Encrypted text stays as it is.
+/// A tree as JSON. Encrypted text stays encrypted, and is marked.
 pub(in super::super) fn json_of(node: &Node) -> serde_json::Value {
     match &node.kind {
         Kind::Null => serde_json::Value::Null,
         Kind::Bool(b) => (*b).into(),
         Kind::Int(n) => (*n).into(),
         Kind::Float(n) => (*n).into(),
+        Kind::Text(text) if text.use_as == TextUse::Vault => serde_json::json!({ VAULT: &*text.value }),
         Kind::Text(text) => serde_json::Value::String(text.value.to_string()),
         Kind::List(items) => items.iter().map(json_of).collect(),
         Kind::Map(entries) => {

@@ -105,7 +105,7 @@ fn path_source(path: &Path, options: &LoadOptions, builder: &mut Builder, depth:
     }
     builder.begin_source();
     let (hosts, groups) = (builder.host_count(), builder.group_count());
-    match read_file(path) {
+    match read_file(path).and_then(|file| options.vault.opened(file)) {
         Ok(file) => {
             let blank = file.text.trim().is_empty();
             read_text(&file, builder);
@@ -176,11 +176,6 @@ enum Format {
 }
 
 fn read_text(file: &Arc<SourceFile>, builder: &mut Builder) {
-    if file.text.starts_with("$ANSIBLE_VAULT") {
-        let error = Diagnostic::new("an inventory that is encrypted whole is not read").at(Span::new(file, 1, 1));
-        builder.error(error.help("encrypt the values only, or move them to `group_vars` and encrypt that file"));
-        return;
-    }
     match format(file) {
         Format::Ini => ini::read(file, builder),
         Format::Yaml => yaml::read(file, builder),
@@ -269,14 +264,7 @@ mod tests {
             ("h.ini", "all:\n", Format::Ini),
             ("hosts", "", Format::Ini),
         ] {
-            assert_eq!(
-                format(&SourceFile {
-                    path: name.into(),
-                    text: text.into()
-                }),
-                expected,
-                "{name}: {text}"
-            );
+            assert_eq!(format(&SourceFile::new(name, text)), expected, "{name}: {text}");
         }
     }
 }

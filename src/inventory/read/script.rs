@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::super::LoadOptions;
@@ -48,7 +48,14 @@ pub(super) fn read(path: &Path, options: &LoadOptions, builder: &mut Builder) {
         Ok(root) => root,
         Err(error) => return builder.error(error),
     };
-    let data = |node: &Node| Var::Data(templar::from_json(&json::json_of(node)));
+    let data = |node: &Node| {
+        if json::has_vault(node) {
+            let mut node = node.clone();
+            json::make_literal(&mut node);
+            return Var::Source(Arc::new(node));
+        }
+        Var::Data(templar::from_json(&json::json_of(node)))
+    };
     let told = json::script(&root, builder, &data);
     if root.get("_meta").and_then(|meta| meta.get("hostvars")).is_some() || builder.is_full() {
         return;

@@ -30,7 +30,25 @@ fn mapping(entries: &serde_json::Map<String, Value>, depth: usize, out: &mut Str
     }
 }
 
+/// What was written as `!vault`.
+fn encrypted(value: &Value) -> Option<&str> {
+    let entries = value.as_object().filter(|entries| entries.len() == 1)?;
+    entries.get("__ansible_vault")?.as_str()
+}
+
+fn vault(text: &str, depth: usize, out: &mut String) {
+    out.push_str(" !vault |\n");
+    for line in text.lines() {
+        out.push_str(&"  ".repeat(depth + 1));
+        out.push_str(line);
+        out.push('\n');
+    }
+}
+
 fn below(value: &Value, depth: usize, out: &mut String) {
+    if let Some(text) = encrypted(value) {
+        return vault(text, depth, out);
+    }
     match value {
         Value::Object(entries) if !entries.is_empty() => {
             out.push('\n');
@@ -52,6 +70,10 @@ fn list(items: &[Value], depth: usize, out: &mut String) {
     for item in items {
         out.push_str(&"  ".repeat(depth));
         out.push('-');
+        if let Some(text) = encrypted(item) {
+            vault(text, depth, out);
+            continue;
+        }
         match item {
             Value::Object(entries) if !entries.is_empty() => {
                 let mut inner = String::new();

@@ -83,15 +83,12 @@ impl Tree {
                 Kind::Link(target.as_os_str().as_bytes().to_vec())
             } else if entry.file_type().is_file() {
                 let path = entry.path().to_path_buf();
-                let digests = local::digest_file(&path)?;
+                let source = local::Source::read(&path, given.templar.vault(), args.flag("decrypt"))?;
                 Kind::File {
                     mode: place::local_mode(&path)?,
-                    size: digests.size,
-                    sha1: digests.sha1,
-                    content: Content::File {
-                        size: digests.size,
-                        path,
-                    },
+                    size: source.digests.size,
+                    sha1: source.digests.sha1,
+                    content: source.content,
                 }
             } else {
                 return Err(ModuleError::failed(format!(

@@ -15,6 +15,7 @@ mod select;
 mod sets;
 mod text;
 mod time;
+mod vault;
 mod wrap;
 
 use std::collections::HashMap;
@@ -127,7 +128,7 @@ pub(in crate::vars) type Filter = fn(&Arc<Ctx>, &Value, &Args) -> Res;
 pub(in crate::vars) type Entry = (&'static str, &'static [&'static str], Filter);
 
 static ALL: LazyLock<HashMap<&'static str, &'static Entry>> = LazyLock::new(|| {
-    let families: [&'static [Entry]; 14] = [
+    let families: [&'static [Entry]; 15] = [
         basic::FILTERS,
         data::FILTERS,
         dicts::FILTERS,
@@ -142,18 +143,17 @@ static ALL: LazyLock<HashMap<&'static str, &'static Entry>> = LazyLock::new(|| {
         sets::FILTERS,
         text::FILTERS,
         time::FILTERS,
+        vault::FILTERS,
     ];
     families.into_iter().flatten().map(|entry| (entry.0, entry)).collect()
 });
 
 /// Filters of Ansible that are not offered, and what to do instead.
-const ABSENT: [(&str, &str); 8] = [
+const ABSENT: [(&str, &str); 6] = [
     (
         "json_query",
         "use `selectattr`, `map(attribute=…)` and `json` subscripts instead",
     ),
-    ("vault", "encrypt values with `ansible-vault` beforehand"),
-    ("unvault", "write the value as `!vault` in a file of variables"),
     ("parse_cli", "use `regex_search` and `regex_findall`"),
     ("parse_xml", "use `regex_search` and `regex_findall`"),
     ("xmlattr", "write the attributes in the template"),

@@ -10,6 +10,7 @@ use crate::vars::jinja::ast::Template;
 use crate::vars::objects::list_items;
 use crate::vars::python;
 use crate::vars::templar::{FileOptions, at_file};
+use crate::vault::is_vault;
 
 /// A template file that was found.
 pub(in crate::vars) struct Found {
@@ -78,7 +79,7 @@ pub(in crate::vars) fn need(ctx: &Ctx, subfolder: &str, name: &str) -> Res<PathB
     })
 }
 
-/// The text of a file, decrypted when it is a vault.
+/// The text of a file, decrypted when it is encrypted.
 pub(in crate::vars) fn read_text(ctx: &Ctx, path: &Path) -> Res<String> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|e| Fault::new(format!("cannot read `{shown}`: {e}")))?;
@@ -90,8 +91,9 @@ pub(in crate::vars) fn read_text(ctx: &Ctx, path: &Path) -> Res<String> {
     }
     let bytes = std::fs::read(path).map_err(|e| Fault::new(format!("cannot read `{shown}`: {e}")))?;
     let text = String::from_utf8(bytes).map_err(|_| Fault::new(format!("`{shown}` is not UTF-8 text")))?;
-    if text.starts_with("$ANSIBLE_VAULT;") {
-        return ctx.shared.decrypt(&text);
+    if is_vault(text.as_bytes()) {
+        let plain = ctx.shared.decrypt(&text, || format!("the file `{shown}`"))?;
+        return Ok(plain.to_string());
     }
     Ok(text)
 }

@@ -56,10 +56,9 @@ static ALL: LazyLock<HashMap<&'static str, Lookup>> = LazyLock::new(|| {
 });
 
 /// Lookups of Ansible that are not offered, and what to do instead.
-const ABSENT: [(&str, &str); 5] = [
+const ABSENT: [(&str, &str); 4] = [
     ("url", "fetch it in a task (`uri`, `get_url`) and register the result"),
     ("config", "write the value where it is needed"),
-    ("unvault", "put the file's content into a `!vault` variable"),
     ("subversion", "run it in a task and register the result"),
     ("etcd", "run a client in a task and register the result"),
 ];

@@ -16,6 +16,7 @@ use crate::vars::{Value, Var, python};
 
 pub(super) const LOOKUPS: &[(&str, super::Lookup)] = &[
     ("file", file),
+    ("unvault", unvault),
     ("template", template),
     ("fileglob", fileglob),
     ("first_found", first_found),
@@ -31,6 +32,17 @@ fn file(call: &Call<'_>) -> Res<Vec<Value>> {
         out.push(Value::from(if right { text.trim_end() } else { text }));
     }
     Ok(out)
+}
+
+/// The whole text of files, encrypted or not.
+fn unvault(call: &Call<'_>) -> Res<Vec<Value>> {
+    let terms = call.terms.iter();
+    terms
+        .map(|term| {
+            let path = need(call.ctx, "files", &files::name(term)?)?;
+            read_text(call.ctx, &path).map(Value::from)
+        })
+        .collect()
 }
 
 fn template(call: &Call<'_>) -> Res<Vec<Value>> {

@@ -1,0 +1,99 @@
+//! The one place where secrets leave what is told: every event passes through here on its way to the outputs.
+
+use crate::engine::mask::Mask;
+use crate::engine::shared::{Keep, Tell};
+use crate::event::{Diff, EventKind, TaskReport};
+
+/// Tells events without the secrets that `mask` knows at that moment.
+pub fn over(tell: Tell, mask: Mask) -> Tell {
+    Box::new(move |mut kind| {
+        if !mask.is_empty() {
+            hide(&mask, &mut kind);
+        }
+        tell(kind);
+    })
+}
+
+/// The same for events that are in the journal before the work goes on.
+pub fn over_kept(keep: Keep, mask: Mask) -> Keep {
+    Box::new(move |mut kind| {
+        if !mask.is_empty() {
+            hide(&mask, &mut kind);
+        }
+        keep(kind)
+    })
+}
+
+fn hide(mask: &Mask, kind: &mut EventKind) {
+    let text = |text: &mut String| *text = mask.text(text);
+    match kind {
+        EventKind::RunStarted {
+            command, folder, title, ..
+        } => {
+            command.iter_mut().for_each(text);
+            text(folder);
+            text(title);
+        }
+        EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
+        EventKind::TaskStarted { task, path, .. } => {
+            text(task);
+            text(path);
+        }
+        EventKind::HostStarted { task, .. } | EventKind::TaskRetrying { task, .. } => text(task),
+        EventKind::HostConnected { info, .. } => mask.value(info),
+        EventKind::TaskActing {
+            task,
+            path,
+            item,
+            command,
+            ..
+        } => {
+            [task, path, command].into_iter().for_each(text);
+            if let Some(item) = item {
+                mask.value(item);
+            }
+        }
+        EventKind::TaskRestored { task, path, .. } => [task, path].into_iter().for_each(text),
+        EventKind::ItemResult(told) | EventKind::TaskResult(told) => report(mask, told),
+        EventKind::Included { file, .. } => text(file),
+        EventKind::HostDone { msg, task, .. } => msg.iter_mut().chain(task).for_each(text),
+        EventKind::Message { text: said, .. } => text(said),
+        EventKind::RunCancelled { .. } | EventKind::RunFinished { .. } => {}
+    }
+}
+
+fn report(mask: &Mask, told: &mut TaskReport) {
+    let text = |text: &mut String| *text = mask.text(text);
+    for part in [
+        &mut told.task,
+        &mut told.path,
+        &mut told.stdout,
+        &mut told.stderr,
+        &mut told.msg,
+    ] {
+        text(part);
+    }
+    told.notified.iter_mut().chain(&mut told.warnings).for_each(text);
+    told.delegated_to.iter_mut().for_each(text);
+    for raw in [&mut told.stdout_b64, &mut told.stderr_b64] {
+        *raw = raw.as_deref().and_then(|encoded| mask.encoded(encoded));
+    }
+    mask.value(&mut told.result);
+    if let Some(item) = &mut told.item {
+        mask.value(item);
+    }
+    let did = &mut *told.did;
+    did.commands.iter_mut().chain(&mut did.became).for_each(text);
+    did.files.iter_mut().for_each(|file| text(&mut file.path));
+    for diff in &mut told.diff {
+        match diff {
+            Diff::Text {
+                before_header,
+                after_header,
+                before,
+                after,
+            } => [before_header, after_header, before, after].into_iter().for_each(text),
+            Diff::Words(words) | Diff::Hidden(words) => text(words),
+        }
+    }
+}
