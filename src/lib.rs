@@ -24,6 +24,7 @@ pub mod inventory;
 pub mod transport;
 
 pub mod danger;
+pub mod marker;
 pub mod modules;
 pub mod plan;
 pub mod playbook;

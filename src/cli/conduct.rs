@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cli::args::OutputArg;
-use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::setup::Setup;
@@ -36,7 +37,7 @@ pub struct Occasion {
     /// Where the retry file goes when nothing else is said.
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
-    pub audit: Option<(Subject, Option<PathBuf>)>,
+    pub audit: Option<Audit>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -51,6 +52,8 @@ pub struct Ready {
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// Set when an answer is otherwise than in the baseline of an audit.
+    drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -114,6 +117,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
+    if let Some(audit) = &occasion.audit {
+        audit.check(output.form)?;
+    }
     let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
@@ -139,10 +145,18 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     } else {
         OutputArg::Ansible
     });
-    let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
-        (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
-            Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
-        }
+    let for_people = output.form.is_none_or(OutputArg::is_for_people);
+    let console: Box<dyn Sink> = match &occasion.audit {
+        Some(audit) if for_people => Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out,
+                err,
+                term,
+                all: output.verbosity > 0,
+                taken: false,
+            },
+        )),
         _ if occasion.lines && output.form.is_none() && !term.is_tty => {
             Box::new(lines::Lines::new(out, err, output.verbosity))
         }
@@ -164,6 +178,19 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
+    if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
+        // Standard output has the events; the files are written all the same.
+        sinks.push(Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out: Box::new(io::sink()),
+                err: Box::new(io::sink()),
+                term,
+                all: false,
+                taken: true,
+            },
+        )));
+    }
     sinks.push(Box::new(progress));
     let on_broken = {
         let cancel = cancel.clone();
@@ -209,6 +236,11 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         adhoc: occasion.adhoc,
         words,
         complaints,
+        drifted: occasion
+            .audit
+            .as_ref()
+            .map(|audit| audit.drifted.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -299,7 +331,7 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()),
+            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),

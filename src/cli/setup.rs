@@ -313,7 +313,14 @@ impl Setup {
             adhoc,
             root_run_id: run_id.clone(),
             run_id,
+            who: self.who(),
         }
+    }
+
+    /// `user@host` of the one who runs this.
+    pub fn who(&self) -> String {
+        let user = self.environment.user.as_deref().unwrap_or("somebody");
+        format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
     }
 }
 
