@@ -81,6 +81,7 @@ fn options() -> RunOptions {
         adhoc: false,
         run_id: "r1".to_owned(),
         root_run_id: "r1".to_owned(),
+        who: "me@desk".to_owned(),
     }
 }
 

@@ -88,6 +88,11 @@ pub trait Module: Debug + Send + Sync {
     /// Compares the host with what is wanted. Must not modify the host: check mode stops here.
     fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError>;
 
+    /// Contents of the controller that it sends: with another one it is another task.
+    fn sends(&self) -> Vec<step::Content> {
+        Vec::new()
+    }
+
     /// Makes the result's values from what the steps did. Called after all of them succeeded.
     fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {
         let _ = (taken, values);

@@ -148,6 +148,13 @@ impl Module for Script {
         Ok(Change::Opaque { steps, values })
     }
 
+    fn sends(&self) -> Vec<Content> {
+        vec![Content::File {
+            path: self.path.clone(),
+            size: self.size,
+        }]
+    }
+
     fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {
         let Some(ran) = taken.first() else {
             return Ok(());

@@ -28,10 +28,24 @@ pub const CONTAINS: &str = concat!(include_str!("snippets/lib.sh"), include_str!
 pub const TEMPFILE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/tempfile.sh"));
 /// Tries until a port or path is as wanted.
 pub const WAIT: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/wait.sh"));
+/// Tells which disks there are and what is on them.
+pub const DISKS: &str = include_str!("snippets/disks.sh");
 /// Runs a command unless `creates` or `removes` say otherwise.
 pub const RUN: &str = include_str!("snippets/run.sh");
 /// Runs a script that comes through standard input.
 pub const SCRIPT: &str = include_str!("snippets/script.sh");
+/// What goes around a command; the pieces that follow are put behind it as they are needed.
+pub const ENVELOPE: &str = include_str!("snippets/envelope.sh");
+/// A piece: records on the host.
+pub const STORE: &str = include_str!("snippets/store.sh");
+/// A piece: intent and done.
+pub const MARKER: &str = include_str!("snippets/marker.sh");
+/// All pieces together.
+const WHOLE_ENVELOPE: &str = concat!(
+    include_str!("snippets/envelope.sh"),
+    include_str!("snippets/store.sh"),
+    include_str!("snippets/marker.sh"),
+);
 
 /// `audit`: the disks.
 pub const AUDIT_DISKS: &str = concat!(
@@ -84,6 +98,7 @@ pub const AUDIT_FILE: &str = concat!(
 
 /// All of them, for laws.
 pub const ALL: &[(&str, &str)] = &[
+    ("envelope", WHOLE_ENVELOPE),
     ("look", LOOK),
     ("apply", APPLY),
     ("walk", WALK),
@@ -95,6 +110,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),
     ("wait", WAIT),
+    ("disks", DISKS),
     ("run", RUN),
     ("script", SCRIPT),
     ("audit_disks", AUDIT_DISKS),
