@@ -37,3 +37,7 @@ pub mod report;
 pub mod engine;
 
 pub mod cli;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -163,6 +163,7 @@ impl Setup {
             templar: Arc::new(Templar::with_options(templar::Options {
                 environment: environment.vars.clone().into_iter().collect(),
                 vault,
+                isolated: false,
             })),
             policy: None,
             environment,

@@ -108,11 +108,7 @@ fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Resu
     let mut all = Map::new();
     for defaults in &work.task.keywords.module_defaults {
         let value = to_json(&work.shared.templar.render(defaults, scope)?);
-        for name in [
-            spec.name.to_owned(),
-            format!("ansible.builtin.{}", spec.name),
-            format!("ansible.legacy.{}", spec.name),
-        ] {
+        for name in spec.names() {
             if let Some(Json::Object(map)) = value.get(&name) {
                 all.clone_from(map);
             }

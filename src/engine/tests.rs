@@ -37,6 +37,7 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
 
 static ODD: Spec = Spec {
     name: "odd",
+    collection: "ansible.builtin",
     doc: "Panics on one host.",
     params: &[],
     free_form: false,

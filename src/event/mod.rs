@@ -3,6 +3,7 @@
 
 mod did;
 mod origin;
+pub mod preflight;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
