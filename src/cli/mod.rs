@@ -5,6 +5,7 @@ pub mod args;
 mod audit;
 mod commands;
 mod conduct;
+mod ctl;
 pub mod demo;
 pub mod exit_code;
 mod inventory;
@@ -60,6 +61,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Ctl(args) => ctl::ctl(args),
         Command::Retry(args) => retry::retry(args),
         Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),

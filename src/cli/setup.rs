@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags};
 use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secrets};
+use crate::cli::signals::hold_workers_signals;
 use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
@@ -31,6 +32,8 @@ use crate::yaml::{self, Kind, Node, TextUse};
 pub struct Outside {
     /// Runs and their journals are kept here.
     pub state_dir: PathBuf,
+    /// Sockets with short paths (`XDG_RUNTIME_DIR`).
+    pub runtime_dir: Option<PathBuf>,
     /// What standard output can show.
     pub stdout: Terminal,
     /// What standard error can show.
@@ -199,6 +202,8 @@ impl Setup {
     /// Asks for passwords, reads keys, and puts together what workers share.
     pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
+        // Nobody is asked at the terminal from here on, and there are no threads yet.
+        hold_workers_signals();
         let mask = self.mask(&secrets);
         let options = self.run_options(&secrets, adhoc);
         let resolve = self.resolver()?;
@@ -446,6 +451,9 @@ pub fn outside(environment: &Environment, color: Color) -> Result<Outside, Diagn
         })?;
     Ok(Outside {
         state_dir: state_dir.join("batchssh"),
+        runtime_dir: get("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_absolute()),
         stdout: Terminal::of(std::io::stdout(), &env),
         stderr: Terminal::of(std::io::stderr(), &env),
     })

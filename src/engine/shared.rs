@@ -8,6 +8,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
+use crate::engine::gate::Gate;
 use crate::engine::hide;
 use crate::engine::mask::Mask;
 use crate::engine::written::{self, Written};
@@ -121,6 +122,8 @@ pub struct Shared {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// Who may work, and how many at once.
+    pub gate: Arc<Gate>,
     /// What operators allow.
     pub policy: Arc<Bound>,
     /// Where events go.
@@ -239,6 +242,7 @@ impl Shared {
             .keys()
             .map(|name| (name.clone(), Mutex::default()))
             .collect();
+        let gate = Gate::new(parts.options.forks, deadline.clone());
         Arc::new(Self {
             inventory: parts.inventory,
             templar: parts.templar,
@@ -246,6 +250,7 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
+            gate: Arc::new(gate),
             policy: parts.policy,
             tell: hide::over(parts.tell, parts.mask.clone()),
             keep: hide::over_kept(parts.keep, parts.mask.clone()),

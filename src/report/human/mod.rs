@@ -13,7 +13,7 @@ use self::group::Gathered;
 use self::recap::{Outcome, Recap};
 use super::terminal::{Colour, Terminal};
 use super::{Sink, fold, text, words};
-use crate::event::{Event, EventKind, Severity, TaskReport};
+use crate::event::{Control, Event, EventKind, Severity, TaskReport};
 use crate::names::HostName;
 
 mod blocks;
@@ -218,6 +218,11 @@ impl Human {
                 }
             }
             EventKind::Message { severity, text } => self.message(&mut err, *severity, text),
+            EventKind::Controlled { change, by } if *change != Control::Draining => {
+                let line = format!("{} ({})", text::one_line(&change.words()), text::one_line(by));
+                err.push_str(&self.term().paint(Colour::Yellow, &line));
+                err.push('\n');
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!(
                     "stopping ({}): running tasks end first, nothing new starts",
@@ -242,7 +247,9 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            EventKind::PolicyChecked { .. }
+            // That it drains is told as the end of the run.
+            EventKind::Controlled { .. }
+            | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }
             | EventKind::TaskRetrying { .. }
             | EventKind::Included { .. } => {}
