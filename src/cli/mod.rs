@@ -2,6 +2,7 @@
 
 mod adhoc;
 pub mod args;
+mod ask;
 mod audit;
 mod commands;
 mod conduct;
