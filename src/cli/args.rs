@@ -33,9 +33,11 @@ pub enum Command {
     /// Find out which hosts are alive: TCP, SSH, host key, login
     Ping(PingArgs),
     /// Look at every host, fold equal answers, show the odd ones
-    Audit(AuditArgs),
+    Audit(Box<crate::cli::audit::AuditArgs>),
     /// Run again, on the hosts that did not succeed, with the arguments of the last run
     Retry(RetryArgs),
+    /// Look at former runs: list, verify
+    Runs(super::runs::RunsArgs),
     /// Show what would run where; contacts nothing
     Plan(PlanArgs),
     /// Show the inventory as Ansible does
@@ -65,9 +67,12 @@ pub struct HostArgs {
     /// Show the hosts that would be used, and stop
     #[arg(long)]
     pub list_hosts: bool,
-    /// Allowed without this: any number (reserved for policies)
-    #[arg(long, value_name = "N", hide = true)]
+    /// Up to N hosts are meant, although a policy wants that said
+    #[arg(long, value_name = "N")]
     pub yes_hosts: Option<usize>,
+    /// Rules that the run must keep, beside `policy.toml` of the playbook's folder (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
 }
 
 /// How to connect.
@@ -234,6 +239,16 @@ pub enum OutputArg {
     Oneline,
 }
 
+impl OutputArg {
+    /// Told to people, who may be told in another way where a command has one (`audit`).
+    pub fn is_for_people(self) -> bool {
+        match self {
+            Self::Human | Self::Ansible => true,
+            Self::Json | Self::Csv | Self::Oneline => false,
+        }
+    }
+}
+
 /// Everything that every command which contacts hosts takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
@@ -366,23 +381,6 @@ pub struct PingArgs {
     /// The rest.
     #[command(flatten)]
     pub common: Common,
-}
-
-/// `batchssh audit`.
-#[derive(Clone, Debug, Args)]
-pub struct AuditArgs {
-    /// What to look at: `disks`
-    #[arg(value_name = "NAME", required_unless_present = "command")]
-    pub name: Option<String>,
-    /// Write one row a host as CSV to this file (`-`: standard output)
-    #[arg(long, value_name = "FILE")]
-    pub csv: Option<PathBuf>,
-    /// The rest.
-    #[command(flatten)]
-    pub common: Common,
-    /// A command that only looks
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
 }
 
 /// `batchssh retry`.

@@ -3,16 +3,18 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cli::args::OutputArg;
-use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
+use crate::cli::policy::{self, Verdict};
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
-use crate::engine::shared::Shared;
+use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
 use crate::event::{EventKind, Severity};
 use crate::names::HostName;
@@ -36,7 +38,7 @@ pub struct Occasion {
     /// Where the retry file goes when nothing else is said.
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
-    pub audit: Option<(Subject, Option<PathBuf>)>,
+    pub audit: Option<Audit>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -45,16 +47,20 @@ pub struct Ready {
     hosts: Vec<HostName>,
     reporter: Reporter,
     signals: SignalGuard,
-    run: String,
     title: String,
-    adhoc: bool,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// Set when an answer is otherwise than in the baseline of an audit.
+    drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
-pub fn conduct(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+    match policy::admit(&mut setup, plan, occasion)? {
+        Verdict::Refused => return Ok(ExitCode::Refused),
+        Verdict::Admitted => {}
+    }
     prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
 }
 
@@ -114,10 +120,12 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
-    let run = shared.options.run_id.clone();
+    if let Some(audit) = &occasion.audit {
+        audit.check(output.form)?;
+    }
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
-    match Journal::create(&outside.state_dir.join("runs"), &run) {
+    match Journal::create(&outside.state_dir.join("runs"), &shared.options.run_id) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
@@ -139,10 +147,18 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     } else {
         OutputArg::Ansible
     });
-    let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
-        (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
-            Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
-        }
+    let for_people = output.form.is_none_or(OutputArg::is_for_people);
+    let console: Box<dyn Sink> = match &occasion.audit {
+        Some(audit) if for_people => Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out,
+                err,
+                term,
+                all: output.verbosity > 0,
+                taken: false,
+            },
+        )),
         _ if occasion.lines && output.form.is_none() && !term.is_tty => {
             Box::new(lines::Lines::new(out, err, output.verbosity))
         }
@@ -164,6 +180,19 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
+    if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
+        // Standard output has the events; the files are written all the same.
+        sinks.push(Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out: Box::new(io::sink()),
+                err: Box::new(io::sink()),
+                term,
+                all: false,
+                taken: true,
+            },
+        )));
+    }
     sinks.push(Box::new(progress));
     let on_broken = {
         let cancel = cancel.clone();
@@ -204,11 +233,14 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         hosts,
         reporter,
         signals,
-        run,
         title: occasion.title.clone(),
-        adhoc: occasion.adhoc,
         words,
         complaints,
+        drifted: occasion
+            .audit
+            .as_ref()
+            .map(|audit| audit.drifted.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -262,23 +294,37 @@ fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     out.join(" ")
 }
 
+/// The first event of a run.
+pub fn run_started(options: &RunOptions, command: Vec<String>, title: String, hosts: Vec<HostName>) -> EventKind {
+    let folder = std::env::current_dir().map(|dir| dir.display().to_string());
+    EventKind::RunStarted {
+        run: options.run_id.clone(),
+        command,
+        folder: folder.unwrap_or_default(),
+        title,
+        hosts,
+        check: options.check,
+        forks: options.forks,
+        adhoc: options.adhoc,
+        origin: Box::new(crate::cli::origin::here(options)),
+    }
+}
+
 impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
-        (self.shared.tell)(EventKind::RunStarted {
-            run: self.run.clone(),
-            command: self.words.clone(),
-            folder: std::env::current_dir()
-                .map(|dir| dir.display().to_string())
-                .unwrap_or_default(),
-            title: self.title.clone(),
-            hosts: self.hosts.clone(),
-            check: options.check,
-            forks: options.forks,
-            adhoc: self.adhoc,
-            origin: Box::new(crate::cli::origin::here(options)),
-        });
+        (self.shared.tell)(run_started(
+            options,
+            self.words.clone(),
+            self.title.clone(),
+            self.hosts.clone(),
+        ));
+        let policies = policy::files(&self.shared.policy.policy);
+        if !policies.is_empty() {
+            let refused = Vec::new();
+            (self.shared.tell)(EventKind::PolicyChecked { policies, refused });
+        }
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });
@@ -299,7 +345,7 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()),
+            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),

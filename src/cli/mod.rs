@@ -13,8 +13,10 @@ mod limits;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
+mod runs;
 mod secrets;
 mod setup;
 mod signals;
@@ -58,8 +60,9 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Put(args) => commands::put(args),
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
-        Command::Audit(args) => commands::audit(args),
+        Command::Audit(args) => audit::audit(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
         Command::Vault(args) => vault::vault(args),

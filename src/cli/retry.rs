@@ -6,10 +6,9 @@ use std::process::Command;
 use crate::cli::args::RetryArgs;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::run::print;
-use crate::cli::setup::outside;
-use crate::event::{Event, EventKind, Status};
+use crate::cli::runs::store::{Store, unreadable};
+use crate::event::{EventKind, Status};
 use crate::report::journal;
-use crate::settings;
 use crate::source::{Diagnostic, Diagnostics};
 
 /// What a journal says about its run.
@@ -22,11 +21,8 @@ struct Past {
 
 /// Runs again.
 pub fn retry(args: &RetryArgs) -> Result<ExitCode, Diagnostics> {
-    let loaded = settings::load(None)?;
-    let runs = outside(&loaded.environment, loaded.settings.color.value)?
-        .state_dir
-        .join("runs");
-    let past = read(&runs, args.run.as_deref())?;
+    let store = Store::open()?;
+    let past = read(&store, args.run.as_deref())?;
     if past.failed.is_empty() {
         return print(&format!(
             "run {}: every host succeeded, there is nothing to retry\n",
@@ -41,7 +37,7 @@ pub fn retry(args: &RetryArgs) -> Result<ExitCode, Diagnostics> {
         .help("run it by hand with --limit and the retry file")
         .into());
     }
-    let list = runs.join(&past.id).join("retry-hosts");
+    let list = store.dir.join(&past.id).join("retry-hosts");
     let text: String = past.failed.iter().map(|host| format!("{host}\n")).collect();
     std::fs::write(&list, text)
         .map_err(|error| Diagnostic::new(format!("cannot write {}: {error}", list.display())))?;
@@ -66,59 +62,34 @@ pub fn retry(args: &RetryArgs) -> Result<ExitCode, Diagnostics> {
     ))
 }
 
-/// The newest run, or the one whose id begins so.
-fn read(runs: &Path, wanted: Option<&str>) -> Result<Past, Diagnostic> {
-    let nothing = || {
-        Diagnostic::new(format!("there is no run in {}", runs.display()))
-            .help("runs are recorded by every command that contacts hosts")
-    };
-    let mut ids: Vec<String> = std::fs::read_dir(runs)
-        .map_err(|_| nothing())?
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .filter(|id| wanted.is_none_or(|wanted| id.starts_with(wanted)))
-        .collect();
-    ids.sort();
-    if let (Some(wanted), true) = (wanted, ids.len() > 1) {
-        return Err(Diagnostic::new(format!("{} runs begin with `{wanted}`", ids.len())).help("give more of the id"));
-    }
-    let id = ids.pop().ok_or_else(nothing)?;
-    let path = runs.join(&id).join(journal::FILE_NAME);
-    let unreadable = |error: std::io::Error| Diagnostic::new(format!("cannot read {}: {error}", path.display()));
-    let mut past = Past {
-        id,
-        command: Vec::new(),
-        folder: PathBuf::from("."),
-        failed: Vec::new(),
-    };
-    let mut hosts: Vec<String> = Vec::new();
+/// What is known of the newest run, or of the one whose id begins so.
+fn read(store: &Store, wanted: Option<&str>) -> Result<Past, Diagnostic> {
+    let id = store.find(wanted)?;
+    let path = store.journal(&id);
+    let head = store.head(&id)?.ok_or_else(|| {
+        Diagnostic::new(format!("run {id} was killed before it began: it has nothing to retry"))
+            .help("give the command again")
+    })?;
     let mut good = std::collections::HashSet::new();
-    for event in journal::read(&path).map_err(unreadable)? {
-        match event.map_err(unreadable)? {
-            Event {
-                kind:
-                    EventKind::RunStarted {
-                        command,
-                        hosts: all,
-                        folder,
-                        ..
-                    },
-                ..
-            } => {
-                past.command = command;
-                past.folder = PathBuf::from(folder);
-                hosts = all.iter().map(ToString::to_string).collect();
-            }
-            Event {
-                kind: EventKind::HostDone { host, status, .. },
-                ..
-            } if status <= Status::Changed => {
-                good.insert(host.to_string());
-            }
-            _ => {}
+    for event in journal::read(&path).map_err(|error| unreadable(&path, &error))? {
+        let event = event.map_err(|error| unreadable(&path, &error))?;
+        if let EventKind::HostDone { host, status, .. } = event.kind
+            && status <= Status::Changed
+        {
+            good.insert(host);
         }
     }
-    past.failed = hosts.into_iter().filter(|host| !good.contains(host)).collect();
-    Ok(past)
+    Ok(Past {
+        id,
+        command: head.command,
+        folder: head.folder,
+        failed: head
+            .hosts
+            .iter()
+            .filter(|host| !good.contains(*host))
+            .map(ToString::to_string)
+            .collect(),
+    })
 }
 
 /// The command with its limit replaced by the list.

@@ -94,7 +94,12 @@ impl Desk {
     /// The folder of the newest run; the runs are told apart by the journals' times.
     pub fn runs(&self) -> Vec<PathBuf> {
         let mut runs: Vec<PathBuf> = std::fs::read_dir(self.path("state/batchssh/runs"))
-            .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
+            .map(|entries| {
+                entries
+                    .map(|entry| entry.unwrap().path())
+                    .filter(|path| path.is_dir())
+                    .collect()
+            })
             .unwrap_or_default();
         runs.sort();
         runs
@@ -198,6 +203,12 @@ impl Running {
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until a signal has ended it.
+    pub fn killed(mut self) {
+        let status = self.child.wait().unwrap();
+        assert!(status.signal().is_some(), "{} ended by itself: {status}", self.line);
     }
 
     /// True while it runs.

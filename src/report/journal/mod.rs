@@ -4,13 +4,23 @@
 //! grouped: results that come within a fifth of a second share one.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::{Sink, jsonl};
+use rustix::fs::{FlockOperation, flock};
+
+use self::chain::Chain;
+pub use self::read::{Lines, last, read};
+use self::register::{Entry, State};
+use super::{Sink, json};
 use crate::event::{Event, EventKind, Lost};
+
+pub mod chain;
+mod read;
+pub mod register;
+pub mod verify;
 
 /// Results that come within this time share an `fsync`.
 const SYNC_EVERY: Duration = Duration::from_millis(200);
@@ -29,7 +39,10 @@ pub fn new_run_id() -> String {
 /// The sink that writes the journal.
 pub struct Journal {
     file: File,
-    dir: PathBuf,
+    runs: PathBuf,
+    run: String,
+    chain: Chain,
+    lines: u64,
     /// Length up to the last whole line.
     whole: u64,
     unsynced: bool,
@@ -37,7 +50,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Makes the run's directory below `runs` (0700) and the journal in it (0600). A run is never written over.
+    /// Makes the run's directory below `runs` (0700) and the journal in it (0600). A run is never written over. The
+    /// journal is locked as long as the run goes on: see [`is_open`].
     pub fn create(runs: &Path, run: &str) -> io::Result<Self> {
         let dir = runs.join(run);
         DirBuilder::new().recursive(true).mode(0o700).create(runs)?;
@@ -47,20 +61,38 @@ impl Journal {
             .create_new(true)
             .mode(0o600)
             .open(dir.join(FILE_NAME))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         // The name of the file must survive a power cut as well.
         File::open(&dir)?.sync_all()?;
-        Ok(Self {
+        let journal = Self {
             file,
-            dir,
+            runs: runs.to_owned(),
+            run: run.to_owned(),
+            chain: Chain::begin(run),
+            lines: 0,
             whole: 0,
             unsynced: false,
             synced: Instant::now(),
-        })
+        };
+        journal.register(State::Begun)?;
+        Ok(journal)
     }
 
     /// The run's directory, for whatever else belongs to the run.
-    pub fn dir(&self) -> &Path {
-        &self.dir
+    pub fn dir(&self) -> PathBuf {
+        self.runs.join(&self.run)
+    }
+
+    /// Writes down in the register of all runs how far this one is.
+    fn register(&self, state: State) -> io::Result<()> {
+        let entry = Entry {
+            run: self.run.clone(),
+            state,
+            time: super::delivery::now(),
+            lines: self.lines,
+            last: self.chain.last(),
+        };
+        register::add(&self.runs, &entry)
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -89,16 +121,21 @@ impl Sink for Journal {
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        let line = match without_the_large(event) {
-            Some(event) => jsonl::line(&event)?,
-            None => jsonl::line(event)?,
+        let mut line = match without_the_large(event) {
+            Some(event) => json::line(&event)?,
+            None => json::line(event)?,
         };
+        let mut chain = self.chain;
+        chain.seal(&mut line);
+        line.push(b'\n');
         if let Err(error) = self.file.write_all(&line) {
             // Half a line (the disk is full) would hide nothing, but a reader need not meet it.
             let _ = self.file.set_len(self.whole);
             return Err(error);
         }
         self.whole += u64::try_from(line.len()).unwrap_or(u64::MAX);
+        self.chain = chain;
+        self.lines += 1;
         self.unsynced = true;
         match event.kind {
             EventKind::RunStarted { .. } | EventKind::RunFinished { .. } | EventKind::RunCancelled { .. } => {
@@ -118,7 +155,17 @@ impl Sink for Journal {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.sync()
+        self.sync()?;
+        self.register(State::Ended)
+    }
+}
+
+/// Whether a journal is being written right now, by whatever process on whatever machine.
+pub fn is_open(path: &Path) -> io::Result<bool> {
+    match flock(&File::open(path)?, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(false),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(true),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -135,37 +182,6 @@ fn without_the_large(event: &Event) -> Option<Event> {
         report.result = serde_json::Value::Null;
     }
     Some(event)
-}
-
-/// Reads a journal, event by event. A torn last line (the program was killed) is the end of it; a broken line with
-/// others after it is an error that names the line.
-pub fn read(path: &Path) -> io::Result<impl Iterator<Item = io::Result<Event>> + use<>> {
-    let mut reader = BufReader::new(File::open(path)?);
-    let shown = path.display().to_string();
-    let mut number = 0u64;
-    let mut over = false;
-    Ok(std::iter::from_fn(move || {
-        if over {
-            return None;
-        }
-        let mut line = Vec::new();
-        number += 1;
-        match reader.read_until(b'\n', &mut line) {
-            Err(error) => {
-                over = true;
-                Some(Err(error))
-            }
-            Ok(_) if line.last() != Some(&b'\n') => {
-                over = true;
-                None
-            }
-            Ok(_) => Some(serde_json::from_slice(&line).map_err(|error| {
-                over = true;
-                let text = format!("{shown}:{number}: not a line of a journal: {error}");
-                io::Error::new(io::ErrorKind::InvalidData, text)
-            })),
-        }
-    }))
 }
 
 #[cfg(test)]
