@@ -2,6 +2,7 @@
 
 mod adhoc;
 pub mod args;
+mod ask;
 mod audit;
 mod commands;
 mod conduct;
@@ -12,6 +13,7 @@ mod limits;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
 mod runs;

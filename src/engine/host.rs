@@ -1,10 +1,12 @@
 //! One host while a run goes on: its variables, its place in the play, its sessions, its verdict.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
+use crate::engine::enclose::Pending;
 use crate::engine::link::Links;
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
@@ -25,6 +27,12 @@ pub struct HostRun {
     pub links: Links,
     /// What the play's pre-flight checks approved; dangerous tasks are bound to it.
     pub evidence: Vec<Evidence>,
+    /// A task whose end on the host is still to be written down.
+    pub pending: Option<Pending>,
+    /// Which pass of a loop it is at.
+    pub pass: usize,
+    /// How often it came to each place of the playbook.
+    places: HashMap<String, u32>,
     /// The task it works on.
     pub doing: Doing,
     /// Its next task, as last looked up.
@@ -58,6 +66,9 @@ impl HostRun {
             cursor: Cursor::new(Arc::default()),
             links: Links::default(),
             evidence: Vec::new(),
+            pending: None,
+            pass: 0,
+            places: HashMap::new(),
             doing: Doing::default(),
             next: None,
             out: false,
@@ -80,6 +91,17 @@ impl HostRun {
     /// A task begins.
     pub fn started(&mut self) {
         self.first.get_or_insert_with(Instant::now);
+    }
+
+    /// It comes to the task at this place.
+    pub fn comes_to(&mut self, place: &str) {
+        self.pass = 0;
+        *self.places.entry(place.to_owned()).or_default() += 1;
+    }
+
+    /// How often it came to this place.
+    pub fn nth(&self, place: &str) -> u32 {
+        self.places.get(place).copied().unwrap_or_default()
     }
 
     /// Takes a result into the verdict: the worst one counts, ignored and rescued ones do not.

@@ -3,18 +3,22 @@
 
 mod acting;
 pub mod cursor;
+mod enclose;
 mod free;
-mod hide;
+mod held;
+pub mod hide;
 mod host;
 pub mod include;
 mod keywords;
 mod linear;
 pub mod link;
 pub mod mask;
+mod once;
 mod outcome;
 mod passes;
 mod perform;
 mod play;
+mod policed;
 mod scan;
 pub mod scope;
 mod sent;

@@ -15,6 +15,7 @@ use crate::event::EventKind;
 use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
+use crate::policy::Bound;
 use crate::secret::Secret;
 use crate::settings::InDoubt;
 use crate::source::Diagnostics;
@@ -78,6 +79,8 @@ pub struct RunOptions {
     pub run_id: String,
     /// The id of the first run of the chain that this one goes on with; its own when there is none.
     pub root_run_id: String,
+    /// `user@host` of the controller, for records that outlast the run.
+    pub who: String,
 }
 
 /// Connection settings from outside of inventory and playbook.
@@ -118,6 +121,8 @@ pub struct Shared {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// What operators allow.
+    pub policy: Arc<Bound>,
     /// Where events go.
     pub tell: Tell,
     keep: Keep,
@@ -208,6 +213,8 @@ pub struct Parts {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// What operators allow.
+    pub policy: Arc<Bound>,
     /// Where events go.
     pub tell: Tell,
     /// Where events go that must be in the journal before the work goes on.
@@ -239,6 +246,7 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
+            policy: parts.policy,
             tell: hide::over(parts.tell, parts.mask.clone()),
             keep: hide::over_kept(parts.keep, parts.mask.clone()),
             cancel: parts.cancel,

@@ -81,6 +81,7 @@ impl Work<'_> {
             return (Next::NotRun, Learnt::default());
         }
         host.started();
+        host.comes_to(&self.place());
         host.doing.begin(None, None);
         let given = self.shared.take_given(&host.name);
         if !given.is_empty() {
@@ -111,6 +112,12 @@ impl Work<'_> {
                 self.finish(host, &outcome, &scope, begun, looped)
             }
         }
+    }
+
+    /// Where it stands, for people and for names.
+    pub(super) fn place(&self) -> String {
+        let at = &self.task.at;
+        format!("{}:{}:{}", at.file.path.display(), at.line, at.column)
     }
 
     fn include(&self, host: &mut HostRun, scope: &Scope, begun: Instant) -> (Next, Learnt) {

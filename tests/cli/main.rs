@@ -7,6 +7,9 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod sshd;
 
+#[path = "../support/pty.rs"]
+mod pty;
+
 mod become_user;
 mod exec;
 mod files;
@@ -14,10 +17,13 @@ mod flow;
 mod journal;
 mod listings;
 mod looks;
+mod markers;
 mod mistakes;
 mod outputs;
+mod policy;
 mod retry;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+mod vault;
