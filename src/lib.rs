@@ -28,6 +28,7 @@ pub mod marker;
 pub mod modules;
 pub mod plan;
 pub mod playbook;
+pub mod policy;
 
 pub mod preflight;
 
@@ -36,3 +37,7 @@ pub mod report;
 pub mod engine;
 
 pub mod cli;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

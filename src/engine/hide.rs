@@ -34,6 +34,7 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
             text(folder);
             text(title);
         }
+        EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
         EventKind::TaskStarted { task, path, .. } => {
             text(task);

@@ -144,7 +144,9 @@ settings! {
     lock_wait: Duration = Duration::ZERO, [], [];
     /// After so long without a sign of life a lock of a host is over.
     lock_expiry: Duration = Duration::from_secs(30 * 60), [], [];
-    /// Largest number of hosts that a run may change without being asked.
+    /// Files of rules that every run must keep, beside `policy.toml` of the playbook's folder.
+    policy: Vec<PathBuf> = Vec::new(), [], [];
+    /// Largest number of hosts that a run may change without `--yes-hosts`.
     yes_hosts: Option<usize> = None, [], [];
     /// Writes a file with the hosts that did not succeed.
     retry_files: bool = true, ["defaults"."retry_files_enabled"], ["ANSIBLE_RETRY_FILES_ENABLED"];

@@ -11,6 +11,13 @@ pub const WALK: &str = concat!(include_str!("snippets/lib.sh"), include_str!("sn
 pub const READ: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/read.sh"));
 /// Copies a tree on the host itself.
 pub const COPY_TREE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/copytree.sh"));
+/// Looks at or changes one mount and its entry in a table of file systems.
+pub const MOUNT: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/lock.sh"),
+    include_str!("snippets/fstab.sh"),
+    include_str!("snippets/mount.sh")
+);
 /// Gathers facts.
 pub const FACTS: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/facts.sh"));
 /// Lists what is below directories.
@@ -21,6 +28,8 @@ pub const CONTAINS: &str = concat!(include_str!("snippets/lib.sh"), include_str!
 pub const TEMPFILE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/tempfile.sh"));
 /// Tries until a port or path is as wanted.
 pub const WAIT: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/wait.sh"));
+/// Tells which disks there are and what is on them.
+pub const DISKS: &str = include_str!("snippets/disks.sh");
 /// Runs a command unless `creates` or `removes` say otherwise.
 pub const RUN: &str = include_str!("snippets/run.sh");
 /// Runs a script that comes through standard input.
@@ -102,10 +111,12 @@ pub const ALL: &[(&str, &str)] = &[
     ("read", READ),
     ("copytree", COPY_TREE),
     ("facts", FACTS),
+    ("mount", MOUNT),
     ("find", FIND),
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),
     ("wait", WAIT),
+    ("disks", DISKS),
     ("run", RUN),
     ("script", SCRIPT),
     ("audit_disks", AUDIT_DISKS),
