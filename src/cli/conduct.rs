@@ -9,12 +9,14 @@ use crate::cli::args::OutputArg;
 use crate::cli::audit::{AuditSink, Subject};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
+use crate::cli::lineage::{Lineage, files_of};
+use crate::cli::runs::store::Store;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
 use crate::engine::shared::Shared;
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
@@ -51,6 +53,10 @@ pub struct Ready {
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// The run it goes on with.
+    lineage: Lineage,
+    /// The tasks as written.
+    files: Vec<WrittenFile>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -96,6 +102,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
+    let mut lineage = setup.lineage();
     let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
@@ -114,10 +121,14 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
+    let store = Store::at(&outside.state_dir);
+    if lineage.parent().is_some() {
+        shared.go_on_from(lineage.replay(&store, plan, &hosts)?);
+    }
     let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
-    match Journal::create(&outside.state_dir.join("runs"), &run) {
+    match Journal::create(&store.dir, &run) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
@@ -209,6 +220,8 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         adhoc: occasion.adhoc,
         words,
         complaints,
+        lineage,
+        files: if occasion.adhoc { Vec::new() } else { files_of(plan) },
     })
 }
 
@@ -266,6 +279,8 @@ impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
+        let mut origin = crate::cli::origin::here(options);
+        self.lineage.complete(&mut origin);
         (self.shared.tell)(EventKind::RunStarted {
             run: self.run.clone(),
             command: self.words.clone(),
@@ -277,8 +292,13 @@ impl Ready {
             check: options.check,
             forks: options.forks,
             adhoc: self.adhoc,
-            origin: Box::new(crate::cli::origin::here(options)),
+            origin: Box::new(origin),
         });
+        if !self.files.is_empty() {
+            (self.shared.tell)(EventKind::PlaybookRead {
+                files: self.files.clone(),
+            });
+        }
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });

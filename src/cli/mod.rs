@@ -9,6 +9,7 @@ pub mod demo;
 pub mod exit_code;
 mod inventory;
 mod limits;
+mod lineage;
 mod logging;
 mod origin;
 mod ping;
@@ -60,6 +61,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => commands::audit(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),

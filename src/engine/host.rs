@@ -1,11 +1,14 @@
 //! One host while a run goes on: its variables, its place in the play, its sessions, its verdict.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
 use crate::engine::link::Links;
+use crate::engine::recall::Recalled;
+use crate::engine::replay::Track;
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -27,6 +30,12 @@ pub struct HostRun {
     pub evidence: Vec<Evidence>,
     /// The task it works on.
     pub doing: Doing,
+    /// What earlier runs did here, as long as it goes on from that.
+    pub track: Option<Track>,
+    /// What they say about the task it has come to.
+    pub recalled: Recalled,
+    /// How often it has come to each task.
+    times: HashMap<(u32, String), u32>,
     /// Its next task, as last looked up.
     pub next: Option<(Position, Arc<Task>)>,
     /// It failed, was unreachable or is in doubt: no further play.
@@ -59,6 +68,9 @@ impl HostRun {
             links: Links::default(),
             evidence: Vec::new(),
             doing: Doing::default(),
+            track: None,
+            recalled: Recalled::default(),
+            times: HashMap::new(),
             next: None,
             out: false,
             ended: false,
@@ -75,6 +87,14 @@ impl HostRun {
         self.cursor = cursor;
         self.next = None;
         self.ended = false;
+    }
+
+    /// It has come to a task of a play. Gives how often it had before.
+    pub fn arrive(&mut self, play: u32, id: &str) -> u32 {
+        let times = self.times.entry((play, id.to_owned())).or_default();
+        let before = *times;
+        *times = before.saturating_add(1);
+        before
     }
 
     /// A task begins.

@@ -9,6 +9,7 @@ use crate::engine::host::HostRun;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::passes::loop_vars;
 use crate::engine::play::PlayRun;
+use crate::engine::recall::Recalled;
 use crate::engine::scope;
 use crate::engine::shared::Shared;
 use crate::event::EventKind;
@@ -93,6 +94,11 @@ impl Work<'_> {
                 return self.finish(host, &outcome, &Scope::new(), begun, false);
             }
         };
+        if let Recalled::Ends(outcome) = &mut host.recalled {
+            let outcome = std::mem::replace(outcome.as_mut(), Outcome::failed(""));
+            host.recalled = Recalled::Nothing;
+            return self.finish(host, &outcome, &scope, begun, false);
+        }
         match &self.task.action {
             Action::Meta(meta) => match self.conditions(&self.task.keywords.when, &scope) {
                 Ok(None) => (Next::Meta(*meta), Learnt::default()),

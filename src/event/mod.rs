@@ -3,6 +3,7 @@
 
 mod did;
 mod origin;
+mod playbook;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
 pub use origin::{Origin, Process};
+pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,6 +53,11 @@ pub enum EventKind {
         /// Who started it, where, and which run it goes on with.
         #[serde(default)]
         origin: Box<Origin>,
+    },
+    /// The tasks of the run as they were written, told once: a later run that goes on finds out what was changed since.
+    PlaybookRead {
+        /// The files that are known before the first task runs.
+        files: Vec<WrittenFile>,
     },
     /// A play begins (once per batch of `serial`).
     PlayStarted {
@@ -114,6 +121,9 @@ pub enum EventKind {
         /// Digest of the task as written.
         #[serde(default)]
         id: String,
+        /// How often the host had come to the task before in this play.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        nth: u32,
         /// Label of the loop item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<Value>,

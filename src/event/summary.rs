@@ -31,6 +31,7 @@ impl RunSummary {
             EventKind::HostDone { host, status, .. } => self.host(host).status = Some(*status),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }

@@ -248,6 +248,7 @@ impl Ansible {
             }
             EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::TaskActing { .. }

@@ -16,6 +16,7 @@ mod listings;
 mod looks;
 mod mistakes;
 mod outputs;
+mod resume;
 mod retry;
 mod signals;
 mod site;

@@ -237,7 +237,10 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            EventKind::TaskActing { .. } | EventKind::TaskRetrying { .. } | EventKind::Included { .. } => {}
+            EventKind::PlaybookRead { .. }
+            | EventKind::TaskActing { .. }
+            | EventKind::TaskRetrying { .. }
+            | EventKind::Included { .. } => {}
         }
         (out, err)
     }
