@@ -24,6 +24,7 @@ pub mod inventory;
 pub mod transport;
 
 pub mod danger;
+pub mod marker;
 pub mod modules;
 pub mod plan;
 pub mod playbook;
@@ -35,3 +36,7 @@ pub mod report;
 pub mod engine;
 
 pub mod cli;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

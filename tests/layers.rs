@@ -1,6 +1,7 @@
 //! The arrows between the rooms of `src/`, and the things that only one place may name. ARCHITECTURE.md tells why.
 //!
-//! Test code is left out: `#[cfg(test)] mod tests` at the foot of a file, `tests.rs`, and folders called `tests`.
+//! Test code is left out: `#[cfg(test)] mod tests` at the foot of a file, `tests.rs`, and folders called `tests`; and so
+//! are the fuzz targets, the folder `fuzzing` and the files called `fuzz.rs`, which no build for use has.
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
@@ -256,6 +257,7 @@ fn sources(root: &Path) -> Vec<Source> {
             path: path.strip_prefix(root).unwrap().to_string_lossy().replace('\\', "/"),
         })
         .filter(|file| !file.path.ends_with("tests.rs") && !file.path.contains("/tests/"))
+        .filter(|file| !file.path.ends_with("/fuzz.rs") && !file.path.starts_with("fuzzing/"))
         .collect()
 }
 

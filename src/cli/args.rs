@@ -33,7 +33,7 @@ pub enum Command {
     /// Find out which hosts are alive: TCP, SSH, host key, login
     Ping(PingArgs),
     /// Look at every host, fold equal answers, show the odd ones
-    Audit(AuditArgs),
+    Audit(Box<crate::cli::audit::AuditArgs>),
     /// Go on with a run on the hosts that did not succeed, each from the task it failed at
     Retry(super::retry::RetryArgs),
     /// Go on with a run that was killed or stopped, each host at its own task
@@ -238,6 +238,16 @@ pub enum OutputArg {
     Oneline,
 }
 
+impl OutputArg {
+    /// Told to people, who may be told in another way where a command has one (`audit`).
+    pub fn is_for_people(self) -> bool {
+        match self {
+            Self::Human | Self::Ansible => true,
+            Self::Json | Self::Csv | Self::Oneline => false,
+        }
+    }
+}
+
 /// Everything that every command which contacts hosts takes.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Common {
@@ -373,23 +383,6 @@ pub struct PingArgs {
     /// The rest.
     #[command(flatten)]
     pub common: Common,
-}
-
-/// `batchssh audit`.
-#[derive(Clone, Debug, Args)]
-pub struct AuditArgs {
-    /// What to look at: `disks`
-    #[arg(value_name = "NAME", required_unless_present = "command")]
-    pub name: Option<String>,
-    /// Write one row a host as CSV to this file (`-`: standard output)
-    #[arg(long, value_name = "FILE")]
-    pub csv: Option<PathBuf>,
-    /// The rest.
-    #[command(flatten)]
-    pub common: Common,
-    /// A command that only looks
-    #[arg(last = true, value_name = "COMMAND")]
-    pub command: Vec<String>,
 }
 
 /// `batchssh plan`.

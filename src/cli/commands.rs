@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory as _;
 
 use crate::cli::adhoc::{Adhoc, literal, mapping, typed};
-use crate::cli::args::{
-    AuditArgs, Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs,
-};
-use crate::cli::audit::Subject;
+use crate::cli::args::{Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs};
+use crate::cli::audit::Audit;
 use crate::cli::conduct::{Occasion, conduct};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::run::print;
@@ -132,42 +130,13 @@ pub fn get(args: &GetArgs) -> Result<ExitCode, Diagnostics> {
     go(plan, &args.common, format!("get {src} {dest}"), false, None)
 }
 
-/// `batchssh audit`.
-pub fn audit(args: &AuditArgs) -> Result<ExitCode, Diagnostics> {
-    let subject = match (args.name.as_deref(), args.command.is_empty()) {
-        (_, false) => Subject::Command(args.command.join(" ")),
-        (Some("disks" | "disk"), true) => Subject::Disks,
-        (Some(other), true) => {
-            return Err(Diagnostic::new(format!("there is no audit `{other}`"))
-                .help("`disks` is there; any command that only looks goes after two dashes: `batchssh audit -i hosts.txt -- uname -r`")
-                .into());
-        }
-        (None, true) => return Err(Diagnostic::new("what is to be looked at?").into()),
-    };
-    let command = subject.command().to_owned();
-    let at = typed("command line", &command);
-    let plan = Adhoc {
-        origin: "audit",
-        pattern: "all".to_owned(),
-        spec: module("raw")?,
-        args: mapping(vec![("_raw_params", literal(&command, &at))], &at),
-        read_only: true,
-    };
-    go(
-        plan,
-        &args.common,
-        subject.title().to_owned(),
-        false,
-        Some((subject, args.csv.clone())),
-    )
-}
-
-fn go(
+/// Compiles a one-task plan and runs it.
+pub fn go(
     adhoc: Adhoc,
     common: &Common,
     title: String,
     lines: bool,
-    audit: Option<(Subject, Option<PathBuf>)>,
+    audit: Option<Audit>,
 ) -> Result<ExitCode, Diagnostics> {
     let setup = Setup::new(common, &PlaybookFlags::default())?;
     let plan = adhoc.plan();
@@ -184,10 +153,12 @@ fn go(
     conduct(setup, &plan, &occasion)
 }
 
-fn module(name: &str) -> Result<&'static Spec, Diagnostic> {
+/// The module of that name.
+pub fn module(name: &str) -> Result<&'static Spec, Diagnostic> {
     modules::find(name).ok_or_else(|| {
         let error = Diagnostic::new(format!("there is no module `{name}`"));
-        match nearest(name, modules::MODULES.iter().map(|spec| spec.name)) {
+        let short = name.rsplit('.').next().unwrap_or(name);
+        match nearest(short, modules::MODULES.iter().map(|spec| spec.name)) {
             Some(near) => error.help(format!("did you mean `{near}`? `batchssh doc` lists them")),
             None => error.help("`batchssh doc` lists them"),
         }

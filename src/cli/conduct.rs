@@ -3,10 +3,11 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::cli::args::OutputArg;
-use crate::cli::audit::{AuditSink, Subject};
+use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::lineage::{Lineage, files_of};
@@ -38,7 +39,7 @@ pub struct Occasion {
     /// Where the retry file goes when nothing else is said.
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
-    pub audit: Option<(Subject, Option<PathBuf>)>,
+    pub audit: Option<Audit>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -57,6 +58,8 @@ pub struct Ready {
     lineage: Lineage,
     /// The tasks as written.
     files: Vec<WrittenFile>,
+    /// Set when an answer is otherwise than in the baseline of an audit.
+    drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
@@ -125,6 +128,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     if lineage.parent().is_some() {
         shared.go_on_from(lineage.replay(&store, plan, &hosts)?);
     }
+    if let Some(audit) = &occasion.audit {
+        audit.check(output.form)?;
+    }
     let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
@@ -150,10 +156,18 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     } else {
         OutputArg::Ansible
     });
-    let console: Box<dyn Sink> = match (&occasion.audit, output.form) {
-        (Some((subject, csv)), None | Some(OutputArg::Human | OutputArg::Ansible)) => {
-            Box::new(AuditSink::new(subject.clone(), out, csv.clone(), term))
-        }
+    let for_people = output.form.is_none_or(OutputArg::is_for_people);
+    let console: Box<dyn Sink> = match &occasion.audit {
+        Some(audit) if for_people => Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out,
+                err,
+                term,
+                all: output.verbosity > 0,
+                taken: false,
+            },
+        )),
         _ if occasion.lines && output.form.is_none() && !term.is_tty => {
             Box::new(lines::Lines::new(out, err, output.verbosity))
         }
@@ -175,6 +189,19 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
+    if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
+        // Standard output has the events; the files are written all the same.
+        sinks.push(Box::new(AuditSink::new(
+            audit.clone(),
+            Screen {
+                out: Box::new(io::sink()),
+                err: Box::new(io::sink()),
+                term,
+                all: false,
+                taken: true,
+            },
+        )));
+    }
     sinks.push(Box::new(progress));
     let on_broken = {
         let cancel = cancel.clone();
@@ -222,6 +249,11 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         complaints,
         lineage,
         files: if occasion.adhoc { Vec::new() } else { files_of(plan) },
+        drifted: occasion
+            .audit
+            .as_ref()
+            .map(|audit| audit.drifted.clone())
+            .unwrap_or_default(),
     })
 }
 
@@ -319,7 +351,7 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()),
+            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),

@@ -59,7 +59,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Put(args) => commands::put(args),
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
-        Command::Audit(args) => commands::audit(args),
+        Command::Audit(args) => audit::audit(args),
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),

@@ -162,6 +162,7 @@ impl Setup {
             templar: Arc::new(Templar::with_options(templar::Options {
                 environment: environment.vars.clone().into_iter().collect(),
                 vault,
+                isolated: false,
             })),
             environment,
             common: common.clone(),
@@ -321,7 +322,14 @@ impl Setup {
             adhoc,
             root_run_id: run_id.clone(),
             run_id,
+            who: self.who(),
         }
+    }
+
+    /// `user@host` of the one who runs this.
+    pub fn who(&self) -> String {
+        let user = self.environment.user.as_deref().unwrap_or("somebody");
+        format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
+use crate::engine::enclose::Pending;
 use crate::engine::link::Links;
 use crate::engine::recall::Recalled;
 use crate::engine::replay::Track;
@@ -28,6 +29,10 @@ pub struct HostRun {
     pub links: Links,
     /// What the play's pre-flight checks approved; dangerous tasks are bound to it.
     pub evidence: Vec<Evidence>,
+    /// A task whose end on the host is still to be written down.
+    pub pending: Option<Pending>,
+    /// Which pass of a loop it is at.
+    pub pass: usize,
     /// The task it works on.
     pub doing: Doing,
     /// What earlier runs did here, as long as it goes on from that.
@@ -67,6 +72,8 @@ impl HostRun {
             cursor: Cursor::new(Arc::default()),
             links: Links::default(),
             evidence: Vec::new(),
+            pending: None,
+            pass: 0,
             doing: Doing::default(),
             track: None,
             recalled: Recalled::default(),

@@ -3,7 +3,9 @@
 
 mod acting;
 pub mod cursor;
+mod enclose;
 mod free;
+mod held;
 mod hide;
 mod host;
 pub mod include;
@@ -11,6 +13,7 @@ mod keywords;
 mod linear;
 pub mod link;
 pub mod mask;
+mod once;
 mod outcome;
 mod passes;
 mod perform;

@@ -129,6 +129,14 @@ impl Outcome {
         }
     }
 
+    /// Adds a warning.
+    pub fn warn(&mut self, text: String) {
+        let warnings = self.values.entry("warnings").or_insert_with(|| json!([]));
+        if let Json::Array(warnings) = warnings {
+            warnings.push(text.into());
+        }
+    }
+
     /// The message of the result.
     pub fn msg(&self) -> String {
         match self.values.get("msg") {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::engine::enclose::is_open;
+use crate::engine::held::is_held;
 use crate::engine::host::HostRun;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::recall::{Decision, Recalled};
@@ -47,6 +49,7 @@ impl Work<'_> {
                 outcomes.push(Outcome::failed(stop));
                 break;
             }
+            host.pass = index;
             let begun = Instant::now();
             let pass_scope = scope.with(Arc::new(loop_vars(repeat, &items, index)));
             let label = match &repeat.label {
@@ -154,7 +157,9 @@ impl Work<'_> {
             Err(error) => return Outcome::failed(explain(&error)),
         }
         let Some(until) = &self.task.until else {
-            return self.attempt(host, scope);
+            let mut outcome = self.attempt(host, scope);
+            self.settle(host, &mut outcome);
+            return outcome;
         };
         self.until(host, scope, until)
             .unwrap_or_else(|error| Outcome::failed(explain(&error)))
@@ -173,7 +178,7 @@ impl Work<'_> {
         loop {
             let mut outcome = self.attempt(host, scope);
             outcome.values.insert("attempts".into(), attempt.into());
-            if matches!(outcome.status, Status::Unreachable | Status::InDoubt | Status::Skipped) {
+            if matches!(outcome.status, Status::Unreachable | Status::InDoubt | Status::Skipped) || is_held(&outcome) {
                 return Ok(outcome);
             }
             let met = if until.conditions.is_empty() {
@@ -182,6 +187,7 @@ impl Work<'_> {
                 self.conditions(&until.conditions, &self.with_result(scope, &outcome))?
                     .is_none()
             };
+            self.settle_as(host, &mut outcome, met);
             if met {
                 return Ok(outcome);
             }
@@ -218,6 +224,7 @@ impl Work<'_> {
                 // The user said that tasks may run twice (`--in-doubt rerun`): once more, on a new connection.
                 let again = outcome.status == Status::InDoubt
                     && self.shared.options.in_doubt == InDoubt::Rerun
+                    && !is_held(&outcome)
                     && !self.shared.cancel.is_cancelled();
                 if again {
                     perform::perform(self, host, spec, args, scope)
@@ -234,7 +241,7 @@ impl Work<'_> {
                 Outcome::failed("not a module")
             }
         };
-        if matches!(outcome.status, Status::Skipped | Status::Unreachable | Status::InDoubt) {
+        if matches!(outcome.status, Status::Skipped | Status::Unreachable | Status::InDoubt) || is_held(&outcome) {
             return outcome;
         }
         if let Err(error) = self.redefine(scope, &mut outcome) {
@@ -245,6 +252,22 @@ impl Work<'_> {
             return failed;
         }
         outcome
+    }
+
+    /// Writes down on the host what the task came to, where the host could not know.
+    fn settle(&self, host: &mut HostRun, outcome: &mut Outcome) {
+        let done = outcome.status.is_good();
+        self.settle_as(host, outcome, done);
+    }
+
+    fn settle_as(&self, host: &mut HostRun, outcome: &mut Outcome, done: bool) {
+        let Some(pending) = host.pending.take() else { return };
+        if is_open(outcome) {
+            return;
+        }
+        if let Some(warning) = pending.settle(self.shared, host, outcome, done) {
+            outcome.warn(warning);
+        }
     }
 
     fn redefine(&self, scope: &Scope, outcome: &mut Outcome) -> Result<(), Diagnostic> {

@@ -2,8 +2,11 @@
 
 use serde_json::{Map, Value as Json};
 
+use crate::engine::enclose::{self, Enclosure, acts_at_once};
+use crate::engine::held::is_held;
 use crate::engine::host::HostRun;
 use crate::engine::link::{Lookup, TaskLink};
+use crate::engine::once::Rendered;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
 use crate::engine::{acting, scope, take};
@@ -30,6 +33,8 @@ struct Ready {
     /// The arguments, converted.
     args: Map<String, Json>,
     module: Box<dyn Module>,
+    /// The arguments as they were given, rendered.
+    given: Map<String, Json>,
     check: bool,
     diff: bool,
     /// Where it runs: the host, or the one it is delegated to.
@@ -49,7 +54,7 @@ fn prepare(
     let check = work.flag(keywords.check_mode.as_ref(), scope, shared.options.check)?;
     let diff = work.flag(keywords.diff.as_ref(), scope, shared.options.diff)?;
     let rendered = render_args(work, spec, args, scope)?;
-    let converted = convert(spec, rendered, &work.task.at)?;
+    let converted = convert(spec, rendered.clone(), &work.task.at)?;
     let mut search = work.task.search.clone();
     if !search.contains(&work.play.play.playbook_dir) {
         search.push(work.play.play.playbook_dir.clone());
@@ -72,6 +77,7 @@ fn prepare(
         spec,
         args: converted,
         module,
+        given: rendered,
         check,
         diff,
         target,
@@ -99,11 +105,7 @@ fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Resu
     let mut all = Map::new();
     for defaults in &work.task.keywords.module_defaults {
         let value = to_json(&work.shared.templar.render(defaults, scope)?);
-        for name in [
-            spec.name.to_owned(),
-            format!("ansible.builtin.{}", spec.name),
-            format!("ansible.legacy.{}", spec.name),
-        ] {
+        for name in spec.names() {
             if let Some(Json::Object(map)) = value.get(&name) {
                 all.clone_from(map);
             }
@@ -155,7 +157,25 @@ impl Ready {
             Ok(built) => built,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
-        let mut link: Box<dyn Link + '_> = match settings {
+        let rendered = Rendered {
+            spec: self.spec,
+            args: &self.given,
+            module: self.module.as_ref(),
+            elevate: elevate.as_ref(),
+            environment: &environment,
+            target: &self.target,
+        };
+        let around = if self.spec.local {
+            Ok(Enclosure::new(shared, &name, None, None))
+        } else {
+            work.enclosure(host, scope, connection_scope, &rendered)
+        };
+        let mut around = match around {
+            Ok(around) => around,
+            Err(error) => return Outcome::of_error(error, Phase::Looking),
+        };
+        host.pending = None;
+        let mut link: Box<dyn Link + '_> = match settings.clone() {
             Some(settings) => Box::new(TaskLink::new(shared, &mut host.links, settings, &name)),
             None => Box::new(NoLink),
         };
@@ -175,13 +195,27 @@ impl Ready {
             environment: &environment,
             deadline: &deadline,
         };
+        if (self.check || !acts_at_once(self.spec.name))
+            && let Err(halt) = around.look(&mut reader)
+        {
+            return halt.outcome(Phase::Looking);
+        }
         let change = match self.module.inspect(&mut reader) {
             Ok(change) => change,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
         let repeatable = acting::is_repeatable(work.task, self.spec, &self.args, &change);
         let (diff, steps, mut values, opaque) = match change {
-            Change::None { values } => return good(values, false, Vec::new()),
+            Change::None { values } => {
+                if !self.check
+                    && let Err(halt) = around.begin(&[], &mut reader)
+                {
+                    return halt.outcome(Phase::Acting);
+                }
+                drop(link);
+                host.pending = around.pending(settings.as_ref(), elevate.as_ref());
+                return good(values, false, Vec::new());
+            }
             Change::Skipped { values } => {
                 let mut outcome = Outcome::skipped("the module says there is nothing to do", None);
                 outcome.values.remove("skip_reason");
@@ -220,19 +254,32 @@ impl Ready {
         if let Some(refused) = work.announce((&name, &mut host.doing), hidden, &steps, repeatable, elevate.as_ref()) {
             return refused;
         }
-        let taken = match take::take(&steps, &mut reader) {
+        let taken = enclose::take(&steps, &mut reader, &mut around);
+        drop(link);
+        host.pending = around.pending(settings.as_ref(), elevate.as_ref());
+        let taken = match taken {
             Ok(taken) => taken,
-            Err(error) => return Outcome::of_error(error, Phase::Acting),
+            Err(halt) => {
+                let outcome = halt.outcome(Phase::Acting);
+                if is_held(&outcome) {
+                    host.doing.did.commands.clear();
+                }
+                return outcome;
+            }
         };
         acting::note(&mut host.doing.did, &taken, hidden);
-        match self.module.conclude(&taken, &mut values) {
+        let mut outcome = match self.module.conclude(&taken, &mut values) {
             Ok(()) => good(values, true, diff),
             Err(error) => {
                 let mut outcome = Outcome::of_error(error, Phase::Acting);
                 outcome.values.entry("changed").or_insert(true.into());
                 outcome
             }
+        };
+        for warning in around.warnings() {
+            outcome.warn(warning);
         }
+        outcome
     }
 }
 

@@ -256,7 +256,7 @@ impl Work<'_> {
         match (pass.found, self.shared.options.in_doubt) {
             (Some(Found::Done), _) => Decision::Done(Box::new(resolved()), None),
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),
-            (None, InDoubt::Stop | InDoubt::Skip) => Decision::Not(Box::new(in_doubt(record))),
+            (None, InDoubt::Stop | InDoubt::Skip) => Decision::Not(Box::new(in_doubt(record, &host.name))),
         }
     }
 }
@@ -269,11 +269,13 @@ fn resolved() -> Outcome {
 }
 
 /// It was begun, and nobody saw its end.
-fn in_doubt(record: &Record) -> Outcome {
+fn in_doubt(record: &Record, host: &HostName) -> Outcome {
     let reason = format!(
-        "it was begun by run {}, and nobody saw its end; look at the host, then say what you found with \
-         `batchssh doubt resolve`, or go on with `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
-        record.run
+        "it was begun by run {run}, and nobody saw its end; look at the host, then say what you found with \
+         `batchssh doubt resolve {run} {host} --done` or `--not-done`, or go on with `--in-doubt rerun` (it may run twice) \
+         or `--in-doubt skip`",
+        run = record.run,
+        host = crate::shell::quote_str(host.as_str()),
     );
     Outcome::of_error(
         ModuleError::Session(SessionError::InDoubt { reason }),

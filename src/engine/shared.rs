@@ -80,6 +80,8 @@ pub struct RunOptions {
     pub run_id: String,
     /// The id of the first run of the chain that this one goes on with; its own when there is none.
     pub root_run_id: String,
+    /// `user@host` of the controller, for records that outlast the run.
+    pub who: String,
 }
 
 /// Connection settings from outside of inventory and playbook.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::engine::enclose::{Enclosure, Halt};
 use crate::engine::sent;
 use crate::engine::transfer::{self, GetOptions, GetRequest, LocalTree, PutOptions, TransferReport};
 use crate::event::SentFile;
@@ -23,8 +24,13 @@ const ROOM: usize = 24 * 1024;
 /// Contents of one exchange that has several; a larger one travels alone, without a copy on the way.
 const SPOOLED: u64 = 8 * 1024 * 1024;
 
-/// Takes all steps, in order; stops at the first that fails. One [`Taken`] for each.
+/// Takes all steps with nothing around them.
 pub fn take(steps: &[Step], host: &mut Reader<'_>) -> Result<Vec<Taken>, ModuleError> {
+    take_in(steps, host, &mut Enclosure::nothing()).map_err(Halt::into_error)
+}
+
+/// Takes all steps, in order; stops at the first that fails. One [`Taken`] for each.
+pub fn take_in(steps: &[Step], host: &mut Reader<'_>, around: &mut Enclosure) -> Result<Vec<Taken>, Halt> {
     let mut taken = Vec::with_capacity(steps.len());
     let mut batch = Batch::default();
     for step in steps {
@@ -32,7 +38,7 @@ pub fn take(steps: &[Step], host: &mut Reader<'_>) -> Result<Vec<Taken>, ModuleE
         match step {
             Step::Run { command, stdin, plain } => {
                 batch.send(host, &mut taken)?;
-                taken.push(run(command, stdin, *plain, host)?);
+                taken.push(run(command, stdin, *plain, host, around)?);
             }
             Step::Put(transfer) | Step::Get(transfer) => {
                 batch.send(host, &mut taken)?;
@@ -195,7 +201,13 @@ fn stopped(stop: crate::deadline::Stop) -> ModuleError {
     crate::transport::SessionError::Stopped { stop, survivor: None }.into()
 }
 
-fn run(command: &Command, stdin: &Content, plain: bool, host: &mut Reader<'_>) -> Result<Taken, ModuleError> {
+fn run(
+    command: &Command,
+    stdin: &Content,
+    plain: bool,
+    host: &mut Reader<'_>,
+    around: &mut Enclosure,
+) -> Result<Taken, Halt> {
     let started = Timestamp::now();
     let mut sender = Sender::new(std::slice::from_ref(stdin));
     let stdin = match stdin {
@@ -203,7 +215,7 @@ fn run(command: &Command, stdin: &Content, plain: bool, host: &mut Reader<'_>) -
         Content::Bytes(bytes) => Stdin::Bytes(bytes),
         Content::File { .. } | Content::Remote(_) => Stdin::Reader(&mut sender),
     };
-    let output = host.run(command, stdin, plain)?;
+    let output = around.run(command, stdin, plain, host)?;
     Ok(Taken {
         rc: output.rc,
         stdout: output.stdout,

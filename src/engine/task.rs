@@ -82,6 +82,7 @@ impl Work<'_> {
             return (Next::NotRun, Learnt::default());
         }
         host.started();
+        host.pass = 0;
         host.doing.begin(None, None);
         let given = self.shared.take_given(&host.name);
         if !given.is_empty() {

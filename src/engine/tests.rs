@@ -37,6 +37,7 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
 
 static ODD: Spec = Spec {
     name: "odd",
+    collection: "ansible.builtin",
     doc: "Panics on one host.",
     params: &[],
     free_form: false,
@@ -80,6 +81,7 @@ fn options() -> RunOptions {
         adhoc: false,
         run_id: "r1".to_owned(),
         root_run_id: "r1".to_owned(),
+        who: "me@desk".to_owned(),
     }
 }
 

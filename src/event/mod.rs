@@ -4,6 +4,7 @@
 mod did;
 mod origin;
 mod playbook;
+pub mod preflight;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};

@@ -394,6 +394,7 @@ pub(super) fn check_variable(key: &str, value: &Var, at: &Span) -> Result<(), Di
                 wrong("an address holds no blanks and no control characters".to_owned())
             }
             None if is_literal(value) => wrong("an address must be text".to_owned()),
+            Some(_) if is_endless(value) => wrong("an address must be text".to_owned()),
             Some(_) | None => Ok(()),
         },
         _ => Ok(()),
@@ -411,6 +412,11 @@ pub(super) fn literal_text(value: &Var) -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// A number that JSON cannot write: shown, it would be nothing.
+fn is_endless(value: &Var) -> bool {
+    matches!(value, Var::Source(node) if matches!(node.kind, Kind::Float(n) if !n.is_finite()))
 }
 
 fn is_literal(value: &Var) -> bool {

@@ -51,7 +51,8 @@ impl Baseline {
     fn indexed(subject: String, normalise: Vec<Mask>, layouts: Vec<Layout>) -> Self {
         let mut index = Index::default();
         for (number, layout) in layouts.iter().enumerate() {
-            index.lines.entry(layout.lines.clone()).or_insert(number);
+            // Of two layouts with the same lines, the first stands for both.
+            let number = *index.lines.entry(layout.lines.clone()).or_insert(number);
             if layout.hosts.is_empty() {
                 index.everybody.get_or_insert(number);
             }
@@ -99,8 +100,19 @@ impl Baseline {
     /// The lines that are right for `host`: those of the layout that names it. A layout that names nobody is for all.
     /// `None`: the baseline does not know the host.
     pub fn of(&self, host: &str) -> Option<&[String]> {
-        let number = self.index.hosts.get(host).copied().or(self.index.everybody)?;
-        self.layouts.get(number).map(|layout| layout.lines.as_slice())
+        self.layouts
+            .get(self.number_of(host)?)
+            .map(|layout| layout.lines.as_slice())
+    }
+
+    /// The number in [`layouts`](Self::layouts) of the one that is right for `host`.
+    pub fn number_of(&self, host: &str) -> Option<usize> {
+        self.index.hosts.get(host).copied().or(self.index.everybody)
+    }
+
+    /// The number of the layout with these lines.
+    pub fn number_with(&self, lines: &[String]) -> Option<usize> {
+        self.index.lines.get(lines).copied()
     }
 
     /// True when some host may answer with these lines.

@@ -1,33 +1,61 @@
 //! Hosts with the same answer are one layout.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
-/// Groups of hosts with equal answers, the smallest first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Layouts {
+/// Groups of hosts with equal answers, the smallest first. Lines are texts, or whatever stands for them (`Arc<str>`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layouts<L = String> {
     /// The groups.
-    pub groups: Vec<Layout>,
+    pub groups: Vec<Layout<L>>,
+}
+
+impl<L> Default for Layouts<L> {
+    fn default() -> Self {
+        Self { groups: Vec::new() }
+    }
 }
 
 /// One group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layout {
+pub struct Layout<L = String> {
     /// What its hosts answered.
-    pub lines: Vec<String>,
+    pub lines: Vec<L>,
     /// Its hosts, sorted.
     pub hosts: Vec<String>,
 }
 
-impl Layouts {
-    /// Groups answers: each is hashed once, so the work grows with their size and not with its square.
-    pub fn of(answers: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
-        let mut index: HashMap<Vec<String>, Vec<String>> = HashMap::new();
-        for (host, lines) in answers {
-            index.entry(lines).or_default().push(host);
-        }
-        let mut groups: Vec<Layout> = index
+/// Answers on their way into groups: of equal ones, one is held.
+#[derive(Clone, Debug)]
+pub struct Folding<L = String> {
+    groups: HashMap<Vec<L>, Vec<String>>,
+}
+
+impl<L> Default for Folding<L> {
+    fn default() -> Self {
+        Self { groups: HashMap::new() }
+    }
+}
+
+impl<L: Hash + Eq> Folding<L> {
+    /// Adds the answer of one host; true when no other host gave it before. It is hashed once.
+    pub fn add(&mut self, host: String, lines: Vec<L>) -> bool {
+        let hosts = self.groups.entry(lines).or_default();
+        hosts.push(host);
+        hosts.len() == 1
+    }
+
+    /// True when some host gave this answer.
+    pub fn knows(&self, lines: &[L]) -> bool {
+        self.groups.contains_key(lines)
+    }
+
+    /// The groups.
+    pub fn finish(self) -> Layouts<L> {
+        let mut groups: Vec<Layout<L>> = self
+            .groups
             .into_iter()
             .map(|(lines, hosts)| Layout { lines, hosts })
             .collect();
@@ -35,16 +63,29 @@ impl Layouts {
             group.hosts.sort();
         }
         groups.sort_by(|a, b| a.hosts.len().cmp(&b.hosts.len()).then_with(|| a.hosts.cmp(&b.hosts)));
-        Self { groups }
+        Layouts { groups }
     }
+}
 
+impl<L: Hash + Eq> Layouts<L> {
+    /// Groups answers: each is hashed once, so the work grows with their size and not with its square.
+    pub fn of(answers: impl IntoIterator<Item = (String, Vec<L>)>) -> Self {
+        let mut folding = Folding::default();
+        for (host, lines) in answers {
+            folding.add(host, lines);
+        }
+        folding.finish()
+    }
+}
+
+impl<L> Layouts<L> {
     /// The number of the most common layout; of several equally common ones, one.
     pub fn common(&self) -> Option<usize> {
         self.groups.len().checked_sub(1)
     }
 
     /// The layout of more than half of the hosts, if there is one.
-    pub fn majority(&self) -> Option<&Layout> {
+    pub fn majority(&self) -> Option<&Layout<L>> {
         let all: usize = self.groups.iter().map(|group| group.hosts.len()).sum();
         self.groups.last().filter(|group| group.hosts.len() * 2 > all)
     }
@@ -52,6 +93,9 @@ impl Layouts {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::hash::Hasher;
+
     use super::*;
 
     fn answers(all: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
@@ -77,6 +121,53 @@ mod tests {
             most.majority().map(|group| group.hosts.join(",")),
             Some("b,c".to_owned())
         );
-        assert_eq!(Layouts::of(Vec::new()).majority(), None);
+        assert_eq!(Layouts::<String>::of(Vec::new()).majority(), None);
+    }
+
+    thread_local! {
+        static HASHED: Cell<usize> = const { Cell::new(0) };
+        static COMPARED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// A line that counts what is done with it.
+    struct Counted(String);
+
+    impl Hash for Counted {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            HASHED.set(HASHED.get() + 1);
+            self.0.hash(state);
+        }
+    }
+
+    impl PartialEq for Counted {
+        fn eq(&self, other: &Self) -> bool {
+            COMPARED.set(COMPARED.get() + 1);
+            self.0 == other.0
+        }
+    }
+
+    impl Eq for Counted {}
+
+    /// Lines hashed and lines compared when so many hosts answer with sixty lines each, in `kinds` ways.
+    fn work(hosts: usize, kinds: usize) -> (usize, usize) {
+        HASHED.set(0);
+        COMPARED.set(0);
+        let layouts = Layouts::of((0..hosts).map(|host| {
+            let lines = (0..60).map(|line| Counted(format!("line {line} of kind {}", host % kinds)));
+            (format!("web{host:04}"), lines.collect())
+        }));
+        assert_eq!(layouts.groups.len(), kinds);
+        (HASHED.get(), COMPARED.get())
+    }
+
+    #[test]
+    fn seven_thousand_hosts_are_folded_in_linear_time() {
+        for kinds in [1, 100, 7000] {
+            let (hashed, compared) = work(7000, kinds);
+            // Once when it comes, and again each time the table doubles: a geometric series.
+            assert!(hashed <= 3 * 7000 * 60, "{kinds} kinds: {hashed} lines hashed");
+            // Only with the answer that is equal.
+            assert!(compared <= 7000 * 60 + 7000, "{kinds} kinds: {compared} lines compared");
+        }
     }
 }

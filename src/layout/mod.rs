@@ -6,8 +6,11 @@ mod baseline;
 mod difference;
 mod groups;
 mod normalise;
+mod shapes;
+pub mod words;
 
 pub use baseline::Baseline;
-pub use difference::difference;
-pub use groups::{Layout, Layouts};
+pub use difference::{Change, changes, difference};
+pub use groups::{Folding, Layout, Layouts};
 pub use normalise::{Mask, Normaliser, Piece};
+pub use shapes::{Part, Shape, Value, shapes, template};

@@ -243,6 +243,7 @@ mod tests {
 
     const SPEC: Spec = Spec {
         name: "file",
+        collection: "ansible.builtin",
         doc: "",
         params: &[
             Param {

@@ -20,7 +20,7 @@ pub fn conclude(taken: &Taken, strip: bool, values: &mut Values) -> Result<(), M
     }
     let msg = match taken.rc {
         // As Python has it: the signal's number, negative.
-        signal if signal < 0 => format!("killed by signal {}", super::step::signal_name(-signal)),
+        signal if signal < 0 => format!("killed by signal {}", super::step::signal_name(signal.saturating_neg())),
         _ => "non-zero return code".to_owned(),
     };
     values.insert("msg".into(), msg.clone().into());

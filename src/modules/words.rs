@@ -2,6 +2,9 @@
 
 use crate::modules::ModuleError;
 
+/// What separates words; other white space is text, as to a shell.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
 /// Splits a command line into words: quotes and backslashes mean what they mean to a shell, nothing else does.
 pub fn split(text: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
@@ -38,7 +41,7 @@ pub fn split(text: &str) -> Result<Vec<String>, String> {
 
 /// The first word of a command line, and the untouched rest.
 pub fn first(text: &str) -> Result<(String, &str), String> {
-    let text = text.trim();
+    let text = text.trim_matches(BLANKS);
     let mut quote = None;
     let mut escaped = false;
     let end = text.char_indices().find(|(_, c)| {
@@ -58,7 +61,7 @@ pub fn first(text: &str) -> Result<(String, &str), String> {
     });
     let end = end.map_or(text.len(), |(at, _)| at);
     let word = split(&text[..end])?.into_iter().next().unwrap_or_default();
-    Ok((word, text[end..].trim_start()))
+    Ok((word, text[end..].trim_start_matches(BLANKS)))
 }
 
 /// A name for a temporary file, not to be guessed.

@@ -273,7 +273,7 @@ fn with_defaults(spec: &Spec, args: &Node, keywords: &Keywords) -> Node {
         for (name, values) in modules {
             let name = name.scalar_text().unwrap_or_default();
             let is_group = name.starts_with("group/") || name.contains("{{");
-            match (&values.kind, short(&name) == spec.name) {
+            match (&values.kind, spec.names().contains(&name)) {
                 (Kind::Map(values), true) => {
                     for (key, value) in values {
                         let name = key.scalar_text();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::plan::Keywords;
 use crate::plan::variables::to_vars;
+use crate::plan::{Keywords, Once};
 use crate::playbook::Fields;
 use crate::source::Diagnostic;
 use crate::yaml::{Kind, Node};
@@ -39,7 +39,7 @@ impl Keywords {
             delegate_to: get("delegate_to"),
             delegate_facts: get("delegate_facts"),
             module_defaults: get("module_defaults").map(several).unwrap_or_default(),
-            once: get("once"),
+            once: get("once").map(|name| Once { name, inherited: false }),
             on_change: get("on_change"),
             verify: get("verify"),
             danger: get("danger"),
@@ -63,7 +63,12 @@ impl Keywords {
             vars: joined(&outer.vars, inner.vars),
             environment: joined(&outer.environment, inner.environment),
             module_defaults: joined(&outer.module_defaults, inner.module_defaults),
-            once: either(inner.once, &outer.once),
+            once: inner.once.or_else(|| {
+                outer.once.clone().map(|once| Once {
+                    inherited: true,
+                    ..once
+                })
+            }),
             on_change: either(inner.on_change, &outer.on_change),
             verify: either(inner.verify, &outer.verify),
             danger: either(inner.danger, &outer.danger),

@@ -286,6 +286,15 @@ pub struct Detach {
     pub poll: Option<Node>,
 }
 
+/// `once`: a task is done at most once on a host, over all runs.
+#[derive(Clone, Debug)]
+pub struct Once {
+    /// A name or a boolean, maybe a template.
+    pub name: Node,
+    /// It stands at a block, a role or an import around the task.
+    pub inherited: bool,
+}
+
 /// Keywords that plays, blocks and tasks share. Inner ones win, except those that add up: `when`, `tags`, `vars`,
 /// `environment`, `module_defaults`.
 #[derive(Clone, Debug, Default)]
@@ -339,7 +348,7 @@ pub struct Keywords {
     /// `module_defaults`, the outermost first.
     pub module_defaults: Vec<Node>,
     /// `once`: a name or a boolean; the task is done at most once on a host, over all runs.
-    pub once: Option<Node>,
+    pub once: Option<Once>,
     /// `on_change`: what is done when a task that was done `once` was changed since: `stop`, `rerun`, `keep`.
     pub on_change: Option<Node>,
     /// `verify`: a command that decides whether a task in doubt was done (0) or not (1).

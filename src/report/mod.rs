@@ -26,9 +26,9 @@ pub mod terminal;
 
 mod diff;
 pub(crate) mod fold;
-mod json;
+pub(crate) mod json;
 mod minimal;
-mod text;
+pub(crate) mod text;
 mod words;
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 mod ansible_cfg;
 mod config_file;
 mod environment;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod keys;
 pub mod load;
 mod value;

@@ -80,17 +80,7 @@ pub fn launch(
     elevate: Option<&Become>,
     marks: &Marks,
 ) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
-    for (name, value) in environment {
-        if !is_variable(name) {
-            return Err(format!("`{name}` is not a name for an environment variable"));
-        }
-        body.extend_from_slice(b"export ");
-        body.extend_from_slice(name.as_bytes());
-        body.push(b'=');
-        body.extend(quote(value));
-        body.push(b'\n');
-    }
+    let mut body = exports(environment)?;
     body.extend_from_slice(command.for_host());
     if let Some(elevate) = elevate {
         body = elevated(&body, elevate, marks)?;
@@ -107,6 +97,22 @@ pub fn launch(
             "the command is {} bytes long and a host takes at most {MAX_SCRIPT}: send it as a file (`copy`, `script`)",
             text.len()
         ));
+    }
+    Ok(text)
+}
+
+/// Shell text that sets these variables.
+pub fn exports(environment: &[(String, String)]) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    for (name, value) in environment {
+        if !is_variable(name) {
+            return Err(format!("`{name}` is not a name for an environment variable"));
+        }
+        text.extend_from_slice(b"export ");
+        text.extend_from_slice(name.as_bytes());
+        text.push(b'=');
+        text.extend(quote(value));
+        text.push(b'\n');
     }
     Ok(text)
 }

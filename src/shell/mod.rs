@@ -111,6 +111,20 @@ impl Command {
         }
     }
 
+    /// An embedded script that runs `inner`, which is somewhere in its `arguments`. People see what is run, not what is
+    /// around it.
+    pub fn around(text: &str, arguments: impl IntoIterator<Item = Vec<u8>>, inner: &Self) -> Self {
+        let mut host = b"exec /bin/sh -c ".to_vec();
+        host.extend(quote(text));
+        host.extend_from_slice(b" batchssh");
+        for word in arguments {
+            host.push(b' ');
+            host.extend(quote(word));
+        }
+        let people = inner.people.clone();
+        Self { host, people }
+    }
+
     /// Adds one argument.
     #[must_use]
     pub fn arg(mut self, word: impl AsRef<[u8]>) -> Self {

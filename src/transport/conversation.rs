@@ -63,6 +63,12 @@ impl Conversation {
         })
     }
 
+    /// The words this conversation knows its command by.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn marks(&self) -> &Marks {
+        &self.marks
+    }
+
     /// The text for the login shell.
     pub(super) fn script(&self) -> &[u8] {
         &self.script
@@ -99,13 +105,17 @@ impl Conversation {
             return self.after_start(stream, bytes, on_output);
         }
         let mut rest = Vec::new();
-        if let Some(Line { number, .. }) = self.started.feed(bytes, &mut rest) {
-            self.pids.extend(number);
+        if let Some(line) = self.started.feed(bytes, &mut rest) {
+            self.remember(&line);
         }
         if rest.is_empty() {
             return Ok(());
         }
         self.after_start(stream, &rest, on_output)
+    }
+
+    fn remember(&mut self, line: &Line) {
+        self.pids.extend(line.number.filter(|pid| !self.pids.contains(pid)));
     }
 
     fn after_start(&mut self, stream: Stream, bytes: &[u8], on_output: OnOutput<'_>) -> Result<(), SessionError> {
@@ -127,9 +137,7 @@ impl Conversation {
         let room = PREAMBLE.saturating_sub(kept.len());
         kept.extend_from_slice(&before[..before.len().min(room)]);
         if let Some(line) = found {
-            if let Some(pid) = line.number.filter(|pid| !self.pids.contains(pid)) {
-                self.pids.push(pid);
-            }
+            self.remember(&line);
             if !own.is_empty() {
                 on_output(stream, own);
             }

@@ -282,6 +282,8 @@ pub mod any;
 mod conversation;
 mod feed;
 pub mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 pub mod local;
 pub mod local_file;
 pub mod manifest;

@@ -746,3 +746,26 @@ fn values_pass_through_json_unchanged() {
     assert_eq!(to_json(&Value::from(f64::NAN)), serde_json::Value::Null);
     assert_eq!(to_json(&Value::UNDEFINED), serde_json::Value::Null);
 }
+
+#[test]
+fn an_isolated_rendering_opens_no_file_and_starts_nothing() {
+    let templar = Templar::with_options(Options {
+        isolated: true,
+        ..Options::default()
+    });
+    for text in [
+        "{{ lookup('pi' ~ 'pe', 'echo x') }}",
+        "{{ query('lines', 'echo x') }}",
+        "{{ lookup('file', '/etc/hostname') }}",
+        "{{ lookup('password', '/tmp/nobody length=3') }}",
+        "{{ lookup('first_found', '/etc/hostname') }}",
+        "{{ '/etc/*' | fileglob }}",
+        "{{ '/etc/hostname' is vaulted_file }}",
+        "{% include '/etc/hostname' %}",
+    ] {
+        assert!(templar.render(&text_node(text), &Scope::new()).is_err(), "{text}");
+    }
+    // What needs nothing from outside works.
+    let text = text_node("{{ query('sequence', 'end=2') }}");
+    assert!(templar.render(&text, &Scope::new()).is_ok());
+}

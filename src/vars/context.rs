@@ -16,6 +16,8 @@ use crate::yaml::{Kind, Node, Text, TextUse};
 
 /// How many statements and expressions one rendering may evaluate.
 const FUEL: u64 = 10_000_000;
+/// The same for text that nobody vouches for.
+const FUEL_ISOLATED: u64 = 100_000;
 
 /// One rendering.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Ctx {
             folder,
             done: Mutex::default(),
             active: Mutex::default(),
-            fuel: AtomicU64::new(FUEL),
+            fuel: AtomicU64::new(if shared.options.isolated { FUEL_ISOLATED } else { FUEL }),
             kept: Mutex::default(),
         })
     }

@@ -8,6 +8,8 @@ mod datetime;
 mod fault;
 mod filters;
 mod format;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod jinja;
 mod json;
 mod lazy;

@@ -25,6 +25,9 @@ const KEPT: usize = 8192;
 pub struct Options {
     /// The controller's environment, for the lookup `env`.
     pub environment: IndexMap<String, String>,
+    /// Nothing is started and no file is opened: lookups that would, and `include`, are errors; and less work may be
+    /// done. For text that nobody vouches for, such as a fuzzer's.
+    pub isolated: bool,
     /// Opens `!vault` values and encrypted files.
     pub vault: Arc<Keyring>,
 }
@@ -33,6 +36,7 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The environment may hold secrets.
         f.debug_struct("Options")
+            .field("isolated", &self.isolated)
             .field("vault", &self.vault)
             .finish_non_exhaustive()
     }
@@ -218,6 +222,12 @@ impl Templar {
         Self {
             shared: Arc::new(shared),
         }
+    }
+
+    /// What its renderings share.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(in crate::vars) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 
     /// The vault passwords of the run.

@@ -176,8 +176,11 @@ const TESTS: &[Entry] = &[
     ("vault_encrypted", &[], |ctx, value, _| {
         Ok(value.as_str().is_some_and(|text| ctx.shared.options.vault.gave(text)))
     }),
-    ("vaulted_file", &[], |_, value, _| {
+    ("vaulted_file", &[], |ctx, value, _| {
         let path = text(value)?;
+        if ctx.shared.options.isolated {
+            return Err(Fault::new("files may not be read here"));
+        }
         let mut begin = Vec::new();
         std::fs::File::open(&path)
             .and_then(|file| file.take(HEADER.len() as u64).read_to_end(&mut begin))

@@ -228,7 +228,8 @@ fn allowed(text: &str) -> Allowed {
             '#' if preceded => (block_sign, flow_sign) = (true, true),
             _ => {}
         }
-        special |= !printable(c);
+        // To YAML 1.1 they end a line, to 1.2 they do not: as escapes they are the same to both.
+        special |= !printable(c) || matches!(c, '\u{2028}' | '\u{2029}');
         breaks |= is_break(c);
         let before = i.checked_sub(1).and_then(|i| chars.get(i)).copied();
         break_space |= c == ' ' && before.is_some_and(is_break);

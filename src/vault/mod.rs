@@ -8,6 +8,8 @@ mod cipher;
 mod envelope;
 mod fault;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod identity;
 mod keyring;
 mod revealed;

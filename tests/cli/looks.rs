@@ -115,10 +115,9 @@ fn the_disk_audit_folds_equal_layouts_and_shows_the_odd_machine() {
         "disk layout: 4 of 5 hosts answered, 2 layouts\n\
          \n\
          odd: stor2  (1 host, layout 1)\n    \
-             - system disk: sda\n    \
+             ~ system disk: [-sda-]{+sdm+}\n    \
              - sda  480.1 GB  ssd  /boot / [SWAP]\n    \
              - sdb … sdm  12 × 4.0 TB  hdd  empty\n    \
-             + system disk: sdm\n    \
              + sda … sdl  12 × 4.0 TB  hdd  empty\n    \
              + sdm  480.1 GB  ssd  /boot / [SWAP]\n\
          \n\
@@ -137,16 +136,45 @@ fn the_disk_audit_folds_equal_layouts_and_shows_the_odd_machine() {
 fn the_audit_table_has_one_row_a_host_in_inventory_order() {
     let desk = storage();
     let ran = desk.cmd("audit disks -i hosts.ini --csv -").run().code(4);
-    let sda = "system disk: sda; sda  480.1 GB  ssd  /boot / [SWAP]; sdb … sdm  12 × 4.0 TB  hdd  empty";
-    let sdm = "system disk: sdm; sda … sdl  12 × 4.0 TB  hdd  empty; sdm  480.1 GB  ssd  /boot / [SWAP]";
+    let out = desk.plain(&ran.out);
+    let rows: Vec<Vec<&str>> = out.lines().map(|row| row.split(',').collect()).collect();
+    let head = [
+        "host",
+        "layout",
+        "answered",
+        "system_disk",
+        "disks",
+        "hdd",
+        "ssd",
+        "empty",
+        "total_bytes",
+    ];
+    assert_eq!(rows[0][..9], head);
+    // Five columns for each disk, the reason last.
+    assert_eq!(rows[0].len(), 9 + 5 * 13 + 1);
     assert_eq!(
-        desk.plain(&ran.out),
-        format!(
-            "host,layout,answered,answer\nstor1,2,yes,{sda}\nstor2,1,yes,{sdm}\nstor3,2,yes,{sda}\nstor4,2,yes,{sda}\n\
-             stor5,,no,login as `USER` was refused: key `FLEET/etc/client_key` was not accepted; the server takes \
-             publickey\n"
-        )
+        rows[0][9..14],
+        ["sda_bytes", "sda_kind", "sda_use", "sda_model", "sda_serial"]
     );
+    let hosts: Vec<String> = rows[1..].iter().map(|row| row[..8].join(" ")).collect();
+    assert_eq!(
+        hosts,
+        [
+            "stor1 2 yes sda 13 12 1 12",
+            "stor2 1 yes sdm 13 12 1 12",
+            "stor3 2 yes sda 13 12 1 12",
+            "stor4 2 yes sda 13 12 1 12",
+            "stor5  no     ",
+        ]
+    );
+    assert_eq!(
+        rows[1][9..14],
+        ["480103981056", "ssd", "/boot / [SWAP]", "INTEL SSDSC2KB48", "PHYF01480"]
+    );
+    assert_eq!(rows[2][9..12], ["4000787030016", "hdd", "empty"]);
+    assert!(out.ends_with(
+        "login as `USER` was refused: key `FLEET/etc/client_key` was not accepted; the server takes publickey\n"
+    ));
     let ran = desk
         .cmd("audit -i hosts.ini -l stor1,stor3 --csv table.csv -- uname -r")
         .run()

@@ -14,6 +14,7 @@ mod flow;
 mod journal;
 mod listings;
 mod looks;
+mod markers;
 mod mistakes;
 mod outputs;
 mod resume;

@@ -172,7 +172,13 @@ impl Fleet {
         let mut out = format!("[{group}]\n");
         for host in &self.hosts {
             let (name, ip, port) = (&host.name, host.address.ip(), host.address.port());
-            let _ = writeln!(out, "{name} ansible_host={ip} ansible_port={port}");
+            // One machine plays all of them, so root's usual place would be shared.
+            let store = host.home.join(".batchssh");
+            let _ = writeln!(
+                out,
+                "{name} ansible_host={ip} ansible_port={port} batchssh_store={}",
+                store.display()
+            );
         }
         let _ = write!(
             out,

@@ -60,7 +60,7 @@ pub fn written(file: &Arc<SourceFile>) -> WrittenFile {
     }
 }
 
-/// Tasks that were done, by `file:line`, with the number of hosts.
+/// Tasks that were done, or maybe done, by `file:line`, with the number of hosts.
 type Done<'a> = HashMap<&'a str, usize>;
 
 /// Mistakes, all together, when something was changed in front of what was done on the hosts of this run.
@@ -73,7 +73,7 @@ pub fn check(
 ) -> Result<(), Diagnostics> {
     let mut done: Done<'_> = HashMap::new();
     for (_, records) in fold.records().filter(|(host, _)| running.contains(*host)) {
-        for record in records.iter().filter(|record| record.is_final()) {
+        for record in records.iter().filter(|record| record.matters()) {
             *done.entry(record.path.as_str()).or_default() += 1;
         }
     }

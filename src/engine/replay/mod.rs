@@ -129,7 +129,7 @@ impl Track {
             };
         }
         let rest = self.records.iter().enumerate();
-        let mut rest = rest.filter(|(index, record)| record.is_final() && !self.used.contains(index));
+        let mut rest = rest.filter(|(index, record)| record.matters() && !self.used.contains(index));
         match rest.next() {
             None => Says::New,
             Some(_) if self.accept => Says::Inserted,

@@ -73,6 +73,13 @@ impl Record {
         self.whole.is_final()
     }
 
+    /// It was done, or maybe done.
+    pub fn matters(&self) -> bool {
+        self.is_final()
+            || self.whole.is_in_doubt()
+            || self.passes.values().any(|pass| pass.is_final() || pass.is_in_doubt())
+    }
+
     /// Doing it again does no harm: it changed nothing, and took no step that must not be repeated.
     pub fn only_looked(&self) -> bool {
         let good = |report: &TaskReport| matches!(report.status, Status::Ok | Status::Skipped);

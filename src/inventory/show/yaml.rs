@@ -114,11 +114,32 @@ fn scalar(value: &Value) -> String {
     }
 }
 
+/// What YAML takes as an escape only, or reads in two ways.
+fn is_special(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
+}
+
+/// Text in double quotes, what cannot be seen as escapes. JSON's quoting would do but for DEL
+/// and the controls behind it.
+fn quoted(value: &str) -> String {
+    let mut out = String::from("\"");
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\t' => out.push_str("\\t"),
+            c if is_special(c) => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Text that reads back as this text.
 fn text(value: &str) -> String {
-    if value.chars().any(char::is_control) {
-        // JSON's quoting is also YAML's.
-        return Value::String(value.to_owned()).to_string();
+    if value.chars().any(is_special) {
+        return quoted(value);
     }
     let starts = value.starts_with(|c: char| "-?:,[]{}#&*!|>'\"%@`=~ ".contains(c));
     let special = value.contains(": ") || value.contains(" #") || value.ends_with([':', ' ']);

@@ -39,6 +39,8 @@ pub struct DataRule {
     pub pick: Kind,
     /// Disks that are in use (mounted, swap, part of a volume) count, too.
     pub in_use: bool,
+    /// Removable ones count, too: some controllers call every disk that can be plugged so.
+    pub removable: bool,
     /// Fewest.
     pub least: Option<usize>,
     /// Most.
@@ -83,6 +85,7 @@ const DATA: &[&str] = &[
     "empty",
     "empty_or_label",
     "in_use",
+    "removable",
     "pick",
     "min_size",
     "max_size",
@@ -228,6 +231,7 @@ fn data(node: &Node, mistakes: &mut Vec<Diagnostic>) -> DataRule {
             "empty" => rule.empty = flag(value, key, mistakes).unwrap_or(false),
             "empty_or_label" => rule.label = text(value, key, mistakes),
             "in_use" => rule.in_use = flag(value, key, mistakes).unwrap_or(false),
+            "removable" => rule.removable = flag(value, key, mistakes).unwrap_or(false),
             "pick" => {
                 for (key, value) in entries(value, "pick", PICK, mistakes) {
                     kind(&mut rule.pick, key, value, mistakes);

@@ -2,6 +2,8 @@
 //! second of CPU). libssh2 gives one error for a missing file, a wrong pass phrase and an unknown format; here each has
 //! its own words.
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod openssh;
 
 use std::collections::HashMap;

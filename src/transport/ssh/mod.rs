@@ -13,6 +13,8 @@ mod diagnose;
 mod duplex;
 mod exec;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod handshake;
 mod keys;
 pub mod known_hosts;

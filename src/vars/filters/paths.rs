@@ -59,7 +59,10 @@ pub(super) const FILTERS: &[Entry] = &[
         Ok(Value::from(join(&parts)))
     }),
     ("commonpath", &[], commonpath),
-    ("fileglob", &[], |_, value, _| {
+    ("fileglob", &[], |ctx, value, _| {
+        if ctx.shared.options.isolated {
+            return Err(Fault::new("files may not be looked for here"));
+        }
         Ok(list(
             glob(Path::new(&text(value)?))?
                 .into_iter()

@@ -43,6 +43,9 @@ pub(in crate::vars) fn search_path(ctx: &Ctx) -> Vec<PathBuf> {
 
 /// Every place `name` may be at, best first.
 pub(in crate::vars) fn candidates(ctx: &Ctx, subfolder: &str, name: &str) -> Vec<PathBuf> {
+    if ctx.shared.options.isolated {
+        return Vec::new();
+    }
     let name = home(ctx, name);
     if Path::new(&name).is_absolute() {
         return vec![PathBuf::from(name)];
@@ -118,6 +121,7 @@ pub(in crate::vars) fn template_source(ctx: &Ctx, name: &str) -> Res<Arc<SourceF
     let mut path = ctx
         .folder
         .as_ref()
+        .filter(|_| !ctx.shared.options.isolated)
         .map(|folder| folder.join(name))
         .filter(|path| path.is_file());
     if path.is_none() {

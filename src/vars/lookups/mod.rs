@@ -63,6 +63,28 @@ const ABSENT: [(&str, &str); 4] = [
     ("etcd", "run a client in a task and register the result"),
 ];
 
+/// Lookups that open files or start programs.
+const OUTSIDE: [&str; 9] = [
+    "csvfile",
+    "file",
+    "fileglob",
+    "first_found",
+    "ini",
+    "lines",
+    "password",
+    "pipe",
+    "template",
+];
+
+/// The lookup, if this rendering may use it.
+fn allowed<'n>(ctx: &Ctx, name: &'n str) -> Res<(&'n str, Lookup)> {
+    let (plain, run) = find(name)?;
+    if ctx.shared.options.isolated && OUTSIDE.contains(&plain) {
+        return Err(Fault::new(format!("lookup `{plain}` may not be used here")));
+    }
+    Ok((plain, run))
+}
+
 fn find(name: &str) -> Res<(&str, Lookup)> {
     let plain = name
         .strip_prefix("ansible.builtin.")
@@ -105,7 +127,7 @@ pub(in crate::vars) fn function(ctx: &Arc<Ctx>, mut args: Args, want_list: bool)
         return Err(Fault::new("lookup() needs the name of a lookup"));
     }
     let name = python::text(&args.pos.remove(0))?;
-    let (plain, run) = find(&name)?;
+    let (plain, run) = allowed(ctx, &name)?;
     let mut option = |wanted: &str| {
         let at = args.named.iter().position(|(name, _)| &**name == wanted)?;
         Some(args.named.remove(at).1)
@@ -140,7 +162,7 @@ pub(in crate::vars) fn function(ctx: &Arc<Ctx>, mut args: Args, want_list: bool)
 
 /// `with_name: terms`.
 pub(in crate::vars) fn with(ctx: &Arc<Ctx>, name: &str, terms: &Value, options: &[(String, Value)]) -> Res<Vec<Value>> {
-    let (plain, run) = find(name)?;
+    let (plain, run) = allowed(ctx, name)?;
     let terms = defined(terms.clone())?;
     let terms = match list_items(&terms)? {
         Some(items) => items,

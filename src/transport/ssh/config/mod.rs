@@ -4,6 +4,8 @@
 //! Order: the request, then its ssh options (`-o`, `-J` …), then the user's file, then the system's, then defaults.
 
 mod args;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod jump;
 mod options;
 mod parse;
@@ -92,7 +94,7 @@ impl SshConfig {
         } else {
             &request.address
         };
-        if named.starts_with('-') || named.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        if !is_address(named) {
             return Err(format!("`{}` is not a host name or address", named.escape_default()));
         }
         let options = self.look_up(named, request)?;
@@ -124,6 +126,10 @@ impl SshConfig {
             Some(hostname) => tokens.fill(hostname, false)?,
             None => named.to_owned(),
         };
+        // ssh looks at the name it was given only; what `HostName` makes of it goes into commands as well.
+        if !is_address(&address) {
+            return Err(format!("`{}` is not a host name or address", address.escape_default()));
+        }
         tokens.host = &address;
         let path = |word: &str| self.path(word, &tokens);
         let pubkey = options.pubkey.unwrap_or(true);
@@ -257,6 +263,11 @@ impl SshConfig {
         }
         Ok(files)
     }
+}
+
+/// What cannot be taken for an option, and is one word.
+fn is_address(name: &str) -> bool {
+    !name.is_empty() && !name.starts_with('-') && !name.contains(|c: char| c.is_whitespace() || c.is_control())
 }
 
 fn read_alone(file: &Path, home: &Path) -> Result<Vec<Vec<Line>>, String> {

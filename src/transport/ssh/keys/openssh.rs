@@ -90,6 +90,14 @@ impl File {
         self.cipher != "none"
     }
 
+    /// How many rounds its key derivation takes.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn rounds(&self) -> Option<u32> {
+        let mut options = Reader(&self.options);
+        options.string().ok()?;
+        options.number().ok()
+    }
+
     /// The same key without a pass phrase, as PEM text.
     pub(super) fn decrypt(&self, passphrase: &str) -> Result<Zeroizing<String>, Failure> {
         if self.kdf != "bcrypt" {

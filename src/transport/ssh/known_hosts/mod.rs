@@ -5,6 +5,8 @@
 
 mod entry;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 pub(super) mod pattern;
 
 use std::collections::HashMap;

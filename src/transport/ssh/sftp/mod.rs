@@ -3,6 +3,8 @@
 
 mod client;
 mod download;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzz;
 mod operations;
 mod packet;
 mod upload;

@@ -1,0 +1,193 @@
+//! Results of tasks that were not run: done before, refused, in doubt. Each says what is known and the way on.
+
+use serde_json::{Value as Json, json};
+
+use crate::engine::outcome::Outcome;
+use crate::event::{Refusal, Status};
+use crate::marker::{Doubt, Marker, Record, Verdict};
+use crate::modules::Values;
+use crate::shell::quote_str;
+use crate::source::visible;
+
+/// The key that says that the module did not run: its values are not judged again.
+const HELD: &str = "_held";
+/// Most differences that a message names.
+const NAMED: usize = 4;
+
+/// True when the module did not run.
+pub fn is_held(outcome: &Outcome) -> bool {
+    outcome.values.contains_key(HELD)
+}
+
+/// The result that follows from what the host said about a marker.
+pub fn outcome(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
+    let name = visible(&marker.name);
+    let show = format!("`batchssh markers show {}`", quote_str(&name));
+    let clear = format!("`batchssh markers clear {}`", quote_str(&name));
+    match verdict {
+        Verdict::Done(record) => done(&record, format!("done by {}", origin(&record))),
+        Verdict::Kept(record) => done(
+            &record,
+            format!("done by {}; changed since then, and kept (on_change)", origin(&record)),
+        ),
+        Verdict::Verified(record) => done(
+            &record,
+            "it was in doubt, and `verify` says that it was done".to_owned(),
+        ),
+        Verdict::Changed(record) => {
+            let mut differences = marker.parts.differences(&record);
+            let more = differences.len().saturating_sub(NAMED);
+            differences.truncate(NAMED);
+            if more > 0 {
+                differences.push(format!("{more} more"));
+            }
+            if differences.is_empty() {
+                differences.push("something that is not in the record".to_owned());
+            }
+            refused(
+                format!(
+                    "the marker `{name}` says that this task was done by {}, and it was changed since then: {}; say `on_change: \
+                     rerun` or `on_change: keep`, or forget it with {clear}",
+                    origin(&record),
+                    differences.join("; ")
+                ),
+                Refusal::Guard,
+            )
+        }
+        Verdict::Doubt(doubt) => in_doubt(&doubtful(&name, &doubt, host, run, &show), values_of(&doubt.record)),
+        Verdict::Store(words) => refused(
+            format!(
+                "the marker `{name}` cannot be kept on this host, so the task was not run: {}; mend that, or name another \
+                 folder with the variable `batchssh_store`",
+                visible(&words)
+            ),
+            Refusal::Guard,
+        ),
+        Verdict::Silence
+        | Verdict::Claimed
+        | Verdict::Would
+        | Verdict::Ran
+        | Verdict::Unwritten(_)
+        | Verdict::Settled => hold(Outcome::failed(format!(
+            "the host's answer about the marker `{name}` makes no sense: {verdict:?}"
+        ))),
+    }
+}
+
+fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> String {
+    let record = &doubt.record;
+    let began = record.get("began").map(|at| format!(" at {}", visible(&at)));
+    let began = began.unwrap_or_default();
+    let by = origin(record);
+    let owner = record.get("run").unwrap_or_else(|| run.to_owned());
+    let decide = format!(
+        "look at the host and say `batchssh doubt resolve {} {} --done` or `--not-done`, or run it again with `--in-doubt rerun`",
+        quote_str(&visible(&owner)),
+        quote_str(host)
+    );
+    let (why, detail) = doubt.why.split_once(' ').unwrap_or((&doubt.why, ""));
+    let detail = visible(detail);
+    match why {
+        "running" => {
+            let processes = doubt.alive.iter().take(NAMED).map(|(pid, command)| match pid {
+                0 => visible(command),
+                pid => format!("{pid} (`{}`)", visible(command)),
+            });
+            let processes = processes.collect::<Vec<_>>().join(", ");
+            format!(
+                "in doubt: `{name}` was started by {by}{began} and still runs there, process {processes}; wait for its end and \
+                 run this again"
+            )
+        }
+        "verify" => {
+            let said = visible(doubt.said.trim());
+            format!(
+                "in doubt: `{name}` was started by {by}{began} and nobody saw its end; `verify` does not know either (rc {detail}): \
+                 {said}; {decide}"
+            )
+        }
+        "lost" => format!(
+            "in doubt: `{name}` was started by {by}{began} and failed (rc {}) after the connection was lost, maybe because of that; \
+             {decide}",
+            record.get("rc").unwrap_or_default()
+        ),
+        "unsettled" => format!(
+            "in doubt: `{name}` was run by {by}{began} and ended (rc {}), and what `failed_when` or the rest of the task came to \
+             was never written down; {decide}",
+            record.get("rc").unwrap_or_default()
+        ),
+        "damaged" => {
+            format!("in doubt: the record of `{name}` cannot be used: {detail}; see {show}, and then {decide}")
+        }
+        _ => format!(
+            "in doubt: `{name}` was started by {by}{began} and nobody saw its end; no process of it is left; {decide}"
+        ),
+    }
+}
+
+/// Who did it and when.
+fn origin(record: &Record) -> String {
+    let run = record.get("run").unwrap_or_else(|| "an unknown run".to_owned());
+    let mut words = format!("run {}", visible(&run));
+    if let Some(ended) = record.get("ended") {
+        words += &format!(" on {}", visible(&ended));
+    }
+    if let Some(who) = record.get("who") {
+        words += &format!(" ({})", visible(&who));
+    }
+    words
+}
+
+fn values_of(record: &Record) -> Values {
+    let mut once = serde_json::Map::new();
+    for (key, name) in [
+        ("name", "name"),
+        ("run", "run"),
+        ("root", "root"),
+        ("who", "who"),
+        ("began", "began"),
+        ("ended", "time"),
+        ("rc", "rc"),
+    ] {
+        if let Some(value) = record.get(key) {
+            once.insert(name.to_owned(), value.into());
+        }
+    }
+    let mut values = Values::new();
+    if !once.is_empty() {
+        values.insert("once".into(), once.into());
+    }
+    values
+}
+
+fn done(record: &Record, msg: String) -> Outcome {
+    let mut values = values_of(record);
+    values.insert("rc".into(), 0.into());
+    for name in ["stdout", "stderr"] {
+        values.insert(name.into(), "".into());
+        values.insert(format!("{name}_lines"), json!([]));
+    }
+    values.insert("msg".into(), msg.into());
+    hold(Outcome::done(values, false, Vec::new()))
+}
+
+/// A task that we did not run.
+pub fn refused(msg: String, refusal: Refusal) -> Outcome {
+    let mut outcome = Outcome::failed(msg);
+    outcome.refused = Some(refusal);
+    hold(outcome)
+}
+
+/// A task nobody knows the end of.
+pub fn in_doubt(msg: &str, values: Values) -> Outcome {
+    let mut outcome = Outcome::failed(msg);
+    outcome.status = Status::InDoubt;
+    outcome.values.insert("in_doubt".into(), true.into());
+    outcome.values.extend(values);
+    hold(outcome)
+}
+
+fn hold(mut outcome: Outcome) -> Outcome {
+    outcome.values.insert(HELD.into(), Json::Bool(true));
+    outcome
+}

@@ -1,0 +1,214 @@
+//! `once` and `verify`: the marker of a task on a host, made of what the task says.
+
+use serde_json::{Map, Value as Json};
+
+use crate::engine::enclose::Enclosure;
+use crate::engine::host::HostRun;
+use crate::engine::link::truth;
+use crate::engine::task::Work;
+use crate::marker::{Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
+use crate::modules::{Module, ModuleError, Spec};
+use crate::names::HostName;
+use crate::shell::elevate::{Become, exports};
+use crate::source::Diagnostic;
+use crate::vars::Scope;
+use crate::vars::templar::to_json;
+use crate::yaml::{Kind, Node};
+
+/// What a task came to for one host.
+pub(super) struct Rendered<'a> {
+    pub(super) spec: &'static Spec,
+    pub(super) args: &'a Map<String, Json>,
+    pub(super) module: &'a dyn Module,
+    pub(super) elevate: Option<&'a Become>,
+    pub(super) environment: &'a [(String, String)],
+    /// Where it runs.
+    pub(super) target: &'a HostName,
+}
+
+impl Work<'_> {
+    /// What goes around the exchanges in which this pass acts. `there` are the variables of the host that it runs on.
+    pub(super) fn enclosure(
+        &self,
+        host: &HostRun,
+        scope: &Scope,
+        there: &Scope,
+        what: &Rendered<'_>,
+    ) -> Result<Enclosure, ModuleError> {
+        let marker = self.marker(host, scope, what)?;
+        let store = self.shared.templar.variable("batchssh_store", there)?;
+        let store = store.filter(|value| !value.is_none()).map(|value| value.to_string());
+        if let Some(store) = store.as_deref().filter(|store| !store.starts_with('/')) {
+            return Err(ModuleError::failed(format!(
+                "`batchssh_store` must be an absolute path; it is `{store}`"
+            )));
+        }
+        Ok(Enclosure::new(self.shared, &host.name, store, marker))
+    }
+
+    /// The marker of this pass on this host; `None`: it may be done as often as it is asked for.
+    fn marker(&self, host: &HostRun, scope: &Scope, what: &Rendered<'_>) -> Result<Option<Marker>, ModuleError> {
+        let keywords = &self.task.keywords;
+        let delegated = *what.target != host.name;
+        let name = match self.once_name(scope, host, delegated)? {
+            Some(name) => name,
+            None if keywords.verify.is_some() => self.run_name(scope, host)?,
+            None => return Ok(None),
+        };
+        let verify = self.text(keywords.verify.as_ref(), scope)?;
+        let verify = match verify {
+            Some(text) => {
+                let exports = exports(what.environment).map_err(ModuleError::failed)?;
+                Some([exports.as_slice(), text.as_bytes()].concat())
+            }
+            None => None,
+        };
+        let on_change = match self.text(keywords.on_change.as_ref(), scope)?.as_deref() {
+            None | Some("stop") => OnChange::Stop,
+            Some("rerun") => OnChange::Rerun,
+            Some("keep") => OnChange::Keep,
+            Some(other) => {
+                return Err(ModuleError::failed(format!(
+                    "`on_change` is one of stop, rerun, keep; it is `{other}`"
+                )));
+            }
+        };
+        let options = &self.shared.options;
+        Ok(Some(Marker {
+            file: file_name(&name),
+            parts: self.parts(scope, what),
+            facts: vec![
+                ("run", options.run_id.clone()),
+                ("root", options.root_run_id.clone()),
+                ("who", options.who.clone()),
+                ("host", host.name.to_string()),
+                ("task", self.name.to_owned()),
+            ],
+            on_change,
+            rerun: options.in_doubt == crate::settings::InDoubt::Rerun,
+            verify,
+            judge: self.judge(),
+            name,
+        }))
+    }
+
+    /// A keyword that is text; nothing and empty text are the same.
+    fn text(&self, node: Option<&Node>, scope: &Scope) -> Result<Option<String>, Diagnostic> {
+        let Some(node) = node else { return Ok(None) };
+        let text = self.shared.templar.render(node, scope)?.to_string();
+        Ok((!text.trim().is_empty()).then_some(text))
+    }
+
+    fn once_name(&self, scope: &Scope, host: &HostRun, delegated: bool) -> Result<Option<String>, ModuleError> {
+        let Some(once) = &self.task.keywords.once else {
+            return Ok(None);
+        };
+        let value = self.shared.templar.render(&once.name, scope)?;
+        let mut name = match truth(&value) {
+            Some(false) => return Ok(None),
+            Some(true) => {
+                let playbook = self.play.play.playbook.file_name().unwrap_or_default();
+                let play = self.play.play.name.as_ref().unwrap_or(&self.play.play.hosts);
+                let mut name = format!("{}/{}/{}", playbook.to_string_lossy(), written(play), self.own_name()?);
+                if delegated && !self.flag(self.task.keywords.run_once.as_ref(), scope, false)? {
+                    name += &format!("@{}", host.name);
+                }
+                name
+            }
+            None if once.inherited => format!("{value}/{}", self.own_name()?),
+            None => value.to_string(),
+        };
+        if name.trim().is_empty() {
+            return Err(once.name.error("`once` needs a name; it is empty here").into());
+        }
+        name += &self.item(scope)?;
+        Ok(Some(name))
+    }
+
+    /// The name of a marker that only this run and those that go on with it look for.
+    fn run_name(&self, scope: &Scope, host: &HostRun) -> Result<String, ModuleError> {
+        let root = &self.shared.options.root_run_id;
+        // Not where it stands: lines of a playbook may move before somebody goes on with it.
+        let (play, id, nth, pass) = (self.play.number, &self.id, host.doing.did.nth, host.pass);
+        Ok(format!(
+            "run/{root}/{}/{play}.{id}#{nth}.{pass}{}",
+            host.name,
+            self.item(scope)?
+        ))
+    }
+
+    /// The task's name as written, so that it is the same for every host.
+    fn own_name(&self) -> Result<String, ModuleError> {
+        let Some(name) = &self.task.name else {
+            return Err(
+                Diagnostic::new("a task that is done `once` needs a `name`, its marker is called by it")
+                    .at(self.task.at.clone())
+                    .into(),
+            );
+        };
+        Ok(match &self.task.role {
+            Some(role) => format!("{} : {}", role.name, written(name)),
+            None => written(name),
+        })
+    }
+
+    fn item(&self, scope: &Scope) -> Result<String, Diagnostic> {
+        let Some(repeat) = &self.task.repeat else {
+            return Ok(String::new());
+        };
+        let item = self.shared.templar.variable(&repeat.var, scope)?;
+        Ok(item.map(|item| item_suffix(&to_json(&item))).unwrap_or_default())
+    }
+
+    fn judge(&self) -> Judge {
+        let task = self.task;
+        if task.until.as_ref().is_some_and(|until| !until.conditions.is_empty()) {
+            return Judge::Controller;
+        }
+        match task.failed_when.as_deref() {
+            None => Judge::Host,
+            Some([one]) if is_false(one) => Judge::Any,
+            Some(_) => Judge::Controller,
+        }
+    }
+
+    fn parts(&self, scope: &Scope, what: &Rendered<'_>) -> TaskParts {
+        let mask = &self.shared.mask;
+        let hidden = self
+            .flag(self.task.keywords.no_log.as_ref(), scope, false)
+            .unwrap_or(true);
+        let mut parts = TaskParts::default();
+        parts.add("module", what.spec.name, Some(what.spec.name));
+        let mut keys: Vec<&String> = what.args.keys().collect();
+        keys.sort();
+        for key in keys {
+            let text = match &what.args[key] {
+                Json::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            let shown = (!hidden).then(|| mask.text(&text));
+            let name = if key == "_raw_params" { "cmd" } else { key.as_str() };
+            parts.add(name, text, shown.as_deref());
+        }
+        let user = what.elevate.map_or("(login)", |elevate| elevate.user.as_str());
+        parts.add("become_user", user, Some(user));
+        for (name, value) in what.environment {
+            parts.add(format!("environment {name}"), value.as_bytes(), None);
+        }
+        for (number, content) in what.module.sends().iter().enumerate() {
+            parts.add_content(format!("content {number}"), content);
+        }
+        parts
+    }
+}
+
+fn written(node: &Node) -> String {
+    match &node.kind {
+        Kind::List(items) => items.iter().filter_map(Node::scalar_text).collect::<Vec<_>>().join(","),
+        _ => node.scalar_text().unwrap_or_default(),
+    }
+}
+
+fn is_false(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Bool(false)) || node.as_str().is_some_and(|text| text.trim() == "false")
+}

@@ -1,0 +1,105 @@
+//! Records as the host keeps them: lines `KEY VALUE`. What is read here was checked on the host, and is not trusted all
+//! the same: it is shown, and never used as a path or as shell text.
+
+/// Most lines of a record that are looked at.
+const MOST: usize = 200;
+
+/// A record of a marker store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    lines: Vec<(String, String)>,
+}
+
+/// One part of the task that a record is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OldPart {
+    pub(super) name: String,
+    pub(super) hash: String,
+    /// Its text, where it may be shown.
+    pub(super) text: Option<String>,
+}
+
+impl Record {
+    /// Reads a record's text. What is no line of a record is left out.
+    pub fn parse(text: &str) -> Self {
+        let lines = text.lines().take(MOST).filter_map(|line| {
+            let (key, value) = line.split_once(' ')?;
+            Some((key.to_owned(), value.to_owned()))
+        });
+        Self { lines: lines.collect() }
+    }
+
+    /// A value, unescaped.
+    pub fn get(&self, key: &str) -> Option<String> {
+        let found = self.lines.iter().find(|(known, _)| known == key);
+        found
+            .map(|(_, value)| unescape(value))
+            .filter(|value| !value.is_empty())
+    }
+
+    /// True when there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    pub(super) fn parts(&self) -> Vec<OldPart> {
+        let parts = self.lines.iter().filter(|(key, _)| key == "part");
+        let parts = parts.filter_map(|(_, value)| {
+            let mut words = value.splitn(3, ' ');
+            let (name, hash) = (words.next()?, words.next()?);
+            let text = words.next().filter(|text| !text.is_empty());
+            Some(OldPart {
+                name: unescape(name),
+                hash: hash.to_owned(),
+                text: text.map(unescape),
+            })
+        });
+        parts.collect()
+    }
+}
+
+/// Text as one value of a record: printable ASCII, blanks kept, everything else as `%XX`.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if (b' '..=b'~').contains(&byte) && byte != b'%' {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
+        }
+    }
+    out
+}
+
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let digits = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
+            Some(code) if byte == b'%' => {
+                out.push(code);
+                at += 3;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_come_back_as_they_were() {
+        for value in ["plain words", "100%", "a\nb\u{1b}[0m", "é", "%41"] {
+            let record = Record::parse(&format!("batchssh-record 1\nname {}\n", escape(value)));
+            assert_eq!(record.get("name").as_deref(), Some(value));
+        }
+    }
+}
