@@ -2,6 +2,7 @@
 
 mod adhoc;
 pub mod args;
+mod ask;
 mod audit;
 mod commands;
 mod conduct;
@@ -13,6 +14,7 @@ mod lineage;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
 mod runs;

@@ -40,6 +40,7 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
                 names(mask, &mut file.entries);
             }
         }
+        EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
         EventKind::TaskStarted { task, path, .. } => {
             text(task);

@@ -23,7 +23,10 @@ use crate::yaml::Node;
 /// Does the work of one pass and says how it ended.
 pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &Node, scope: &Scope) -> Outcome {
     match prepare(work, host, spec, args, scope) {
-        Ok(ready) => ready.act(work, host, scope),
+        Ok(ready) => match work.refused_by_policy(host, &ready.target, spec, &ready.args) {
+            Some(refused) => refused,
+            None => ready.act(work, host, scope),
+        },
         Err(error) => Outcome::of_error(error, Phase::Looking),
     }
 }

@@ -81,6 +81,7 @@ impl Fold {
             EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::PlaybookRead { .. }
+            | EventKind::PolicyChecked { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
