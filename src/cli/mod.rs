@@ -11,6 +11,7 @@ pub mod exit_code;
 mod inventory;
 mod limits;
 mod lineage;
+mod lock;
 mod logging;
 mod origin;
 mod ping;
