@@ -21,6 +21,8 @@ mod pending;
 mod perform;
 mod play;
 mod policed;
+mod recall;
+pub mod replay;
 mod scan;
 pub mod scope;
 mod sent;
@@ -142,6 +144,9 @@ impl<'a> Engine<'a> {
     /// Runs the plan to its end, or until the user stops it. `RunStarted` and `RunFinished` are the caller's to tell.
     pub fn run(&self, plan: &Plan) -> Result<Ended, Diagnostics> {
         let shared = self.shared;
+        for (host, vars) in shared.replay().into_iter().flat_map(replay::Replay::others) {
+            shared.publish(host, vars);
+        }
         let run_magic = Arc::new(self.run_magic());
         let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
         for (number, play) in plan.plays.iter().enumerate() {
@@ -228,7 +233,7 @@ impl<'a> Engine<'a> {
             let mut workers: Vec<HostRun> = batch
                 .iter()
                 .map(|name| {
-                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| HostRun::new(name));
+                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| shared.host(name));
                     host.begin(cursor::Cursor::new(body.clone()));
                     host
                 })

@@ -249,6 +249,7 @@ impl Ansible {
             EventKind::PolicyChecked { .. }
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::TaskActing { .. }

@@ -23,6 +23,7 @@ mod markers;
 mod mistakes;
 mod outputs;
 mod policy;
+mod resume;
 mod retry;
 mod signals;
 mod site;

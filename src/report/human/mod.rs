@@ -242,7 +242,8 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            EventKind::PolicyChecked { .. }
+            EventKind::PlaybookRead { .. }
+            | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }
             | EventKind::TaskRetrying { .. }
             | EventKind::Included { .. } => {}
