@@ -3,7 +3,7 @@
 mod adhoc;
 pub mod args;
 mod ask;
-mod audit;
+pub(crate) mod audit;
 mod commands;
 mod conduct;
 pub mod demo;

@@ -262,6 +262,11 @@ fn a_baseline_that_does_not_fit_is_refused_before_anybody_is_asked() {
     );
     refused("os --csv - --output json", "--output and --csv: only one thing");
     refused("os -- uname", "both the audit `os` and a command after `--` were given");
+    refused("os --baseline base.json -- mkfs.xfs /dev/sdb", "both the audit");
+    refused(
+        "-- sudo mkfs.xfs /dev/sdb",
+        "an audit only looks, and `mkfs.xfs /dev/sdb` destroys",
+    );
     refused("packges", "did you mean `packages`?");
     assert_eq!(desk.runs().len(), before);
 }
