@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use crate::deadline::{CancelToken, Deadline};
 use crate::engine::hide;
 use crate::engine::mask::Mask;
+use crate::engine::preflight;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
 use crate::inventory::Inventory;
@@ -129,6 +130,8 @@ pub struct Shared {
     pub deadline: Deadline,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
     /// Variables of every host, published after each of its tasks.
     hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
     /// Facts that other hosts' tasks gave to a host (`delegate_facts`), until its next task.
@@ -218,6 +221,8 @@ pub struct Parts {
     pub cancel: CancelToken,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
 }
 
 impl Shared {
@@ -246,6 +251,7 @@ impl Shared {
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,
+            preflight: parts.preflight,
             hosts,
             given: Mutex::default(),
             files: Mutex::default(),

@@ -110,6 +110,7 @@ fn a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
         tell: Box::new(move |kind| heard.lock().unwrap().push(kind)),
         cancel: CancelToken::new(),
         mask: Mask::default(),
+        preflight: crate::engine::preflight::Hooks::default(),
     });
     let ended = Engine::new(&shared, 3).unwrap().run(&plan).unwrap();
     assert!(ended.crashed);

@@ -32,6 +32,9 @@ impl RunSummary {
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PreflightStarted { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PreflightVerdict(_)
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }

@@ -17,6 +17,7 @@ mod looks;
 mod markers;
 mod mistakes;
 mod outputs;
+mod preflight;
 mod retry;
 mod signals;
 mod site;
