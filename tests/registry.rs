@@ -29,11 +29,14 @@ fn a_module_is_found_under_its_long_names() {
             spec.name.to_owned(),
             format!("ansible.builtin.{}", spec.name),
             format!("ansible.legacy.{}", spec.name),
+            format!("{}.{}", spec.collection, spec.name),
         ] {
             assert_eq!(find(&name).map(|found| found.name), Some(spec.name), "{name}");
+            assert!(spec.names().contains(&name), "{name}");
         }
     }
     assert!(find("community.general.ini_file").is_none());
+    assert!(find("community.general.copy").is_none());
     assert!(find("nosuchmodule").is_none());
 }
 
@@ -80,7 +83,7 @@ fn uses(node: &Node, name: &str) -> bool {
 #[test]
 fn every_module_has_an_example_playbook_that_uses_it() {
     for spec in MODULES {
-        let (sentence, example) = spec.doc.split_once("\n\n").unwrap_or_else(|| panic!("{}", spec.name));
+        let (sentence, example, _) = doc::parts(spec.doc);
         assert!(sentence.ends_with('.'), "{}: {sentence}", spec.name);
         let file = SourceFile::new("example.yml", example);
         let node = yaml::parse(&file).unwrap_or_else(|e| panic!("{}: {e}", spec.name));

@@ -67,9 +67,12 @@ pub struct HostArgs {
     /// Show the hosts that would be used, and stop
     #[arg(long)]
     pub list_hosts: bool,
-    /// Allowed without this: any number (reserved for policies)
-    #[arg(long, value_name = "N", hide = true)]
+    /// Up to N hosts are meant, although a policy wants that said
+    #[arg(long, value_name = "N")]
     pub yes_hosts: Option<usize>,
+    /// Rules that the run must keep, beside `policy.toml` of the playbook's folder (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
 }
 
 /// How to connect.
@@ -484,6 +487,30 @@ fn positive(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+
+    /// What the pages in `docs/` tell people to type.
+    #[test]
+    fn every_command_of_the_documentation_can_be_typed() {
+        use clap::Parser as _;
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let pages = std::fs::read_dir(root.join("docs"))
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
+        let mut tried = 0;
+        for page in pages.chain([root.join("README.md")]).filter(|page| page.is_file()) {
+            let text = std::fs::read_to_string(&page).unwrap();
+            for line in text.lines().filter_map(|line| line.strip_prefix("$ batchssh ")) {
+                let words = crate::shell::split_words(line).unwrap();
+                let words = std::iter::once("batchssh".to_owned()).chain(words);
+                if let Err(error) = super::Cli::try_parse_from(words) {
+                    assert!(!error.use_stderr(), "{}: {line}\n{error}", page.display());
+                }
+                tried += 1;
+            }
+        }
+        assert!(tried > 10, "only {tried} commands were found");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -157,7 +157,8 @@ pub fn go(
 pub fn module(name: &str) -> Result<&'static Spec, Diagnostic> {
     modules::find(name).ok_or_else(|| {
         let error = Diagnostic::new(format!("there is no module `{name}`"));
-        match nearest(name, modules::MODULES.iter().map(|spec| spec.name)) {
+        let short = name.rsplit('.').next().unwrap_or(name);
+        match nearest(short, modules::MODULES.iter().map(|spec| spec.name)) {
             Some(near) => error.help(format!("did you mean `{near}`? `batchssh doc` lists them")),
             None => error.help("`batchssh doc` lists them"),
         }

@@ -11,11 +11,12 @@ use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
+use crate::cli::policy::{self, Verdict};
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
 use crate::engine::preflight::Hooks;
-use crate::engine::shared::Shared;
+use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
 use crate::event::{EventKind, Severity};
 use crate::names::HostName;
@@ -48,9 +49,7 @@ pub struct Ready {
     hosts: Vec<HostName>,
     reporter: Reporter,
     signals: SignalGuard,
-    run: String,
     title: String,
-    adhoc: bool,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
@@ -59,7 +58,11 @@ pub struct Ready {
 }
 
 /// Runs the plan and gives the exit code.
-pub fn conduct(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+    match policy::admit(&mut setup, plan, occasion)? {
+        Verdict::Refused => return Ok(ExitCode::Refused),
+        Verdict::Admitted => {}
+    }
     prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
 }
 
@@ -127,10 +130,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     if let Some(audit) = &occasion.audit {
         audit.check(output.form)?;
     }
-    let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
-    match Journal::create(&outside.state_dir.join("runs"), &run) {
+    match Journal::create(&outside.state_dir.join("runs"), &shared.options.run_id) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
@@ -239,9 +241,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         hosts,
         reporter,
         signals,
-        run,
         title: occasion.title.clone(),
-        adhoc: occasion.adhoc,
         words,
         complaints,
         drifted: occasion
@@ -302,23 +302,37 @@ fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     out.join(" ")
 }
 
+/// The first event of a run.
+pub fn run_started(options: &RunOptions, command: Vec<String>, title: String, hosts: Vec<HostName>) -> EventKind {
+    let folder = std::env::current_dir().map(|dir| dir.display().to_string());
+    EventKind::RunStarted {
+        run: options.run_id.clone(),
+        command,
+        folder: folder.unwrap_or_default(),
+        title,
+        hosts,
+        check: options.check,
+        forks: options.forks,
+        adhoc: options.adhoc,
+        origin: Box::new(crate::cli::origin::here(options)),
+    }
+}
+
 impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
-        (self.shared.tell)(EventKind::RunStarted {
-            run: self.run.clone(),
-            command: self.words.clone(),
-            folder: std::env::current_dir()
-                .map(|dir| dir.display().to_string())
-                .unwrap_or_default(),
-            title: self.title.clone(),
-            hosts: self.hosts.clone(),
-            check: options.check,
-            forks: options.forks,
-            adhoc: self.adhoc,
-            origin: Box::new(crate::cli::origin::here(options)),
-        });
+        (self.shared.tell)(run_started(
+            options,
+            self.words.clone(),
+            self.title.clone(),
+            self.hosts.clone(),
+        ));
+        let policies = policy::files(&self.shared.policy.policy);
+        if !policies.is_empty() {
+            let refused = Vec::new();
+            (self.shared.tell)(EventKind::PolicyChecked { policies, refused });
+        }
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });

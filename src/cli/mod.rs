@@ -3,6 +3,7 @@
 mod adhoc;
 mod approve;
 pub mod args;
+mod ask;
 mod audit;
 mod commands;
 mod conduct;
@@ -13,6 +14,7 @@ mod limits;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
 mod runs;

@@ -14,6 +14,7 @@ use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
 use crate::playbook::arguments::{self, Style};
+use crate::policy::Bound;
 use crate::report::terminal::{Terminal, TerminalEnv};
 use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, InDoubt, Output, Settings, Source};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
@@ -83,6 +84,8 @@ pub struct Setup {
     pub extra_vars: Arc<VarMap>,
     /// Templates.
     pub templar: Arc<Templar>,
+    /// The policies, once they were read.
+    pub policy: Option<Arc<Bound>>,
     environment: Environment,
     common: Common,
     playbook: PlaybookFlags,
@@ -163,6 +166,7 @@ impl Setup {
                 vault,
                 isolated: false,
             })),
+            policy: None,
             environment,
             common: common.clone(),
             playbook: playbook.clone(),
@@ -184,6 +188,11 @@ impl Setup {
             extra_vars: self.extra_vars.clone(),
             tags: (self.playbook.tags.clone(), self.playbook.skip_tags.clone()),
             templar: self.templar.clone(),
+            literal_disks: self
+                .policy
+                .as_ref()
+                .and_then(|bound| bound.policy.literal_disks)
+                .unwrap_or_default(),
             ..CompileOptions::default()
         }
     }
@@ -203,6 +212,7 @@ impl Setup {
         let resolve = self.resolver()?;
         let transport = SshTransport::new().map_err(Diagnostic::new)?;
         let compile = self.compile_options();
+        let policy = self.policy.unwrap_or_default();
         Ok(Shared::new(Parts {
             inventory: Arc::new(self.inventory),
             templar: self.templar,
@@ -210,6 +220,7 @@ impl Setup {
             transport: Box::new(AnyTransport::new(transport)),
             resolve,
             compile,
+            policy,
             tell,
             keep,
             cancel,
@@ -219,7 +230,7 @@ impl Setup {
     }
 
     /// What must not be shown: passwords, and everything that was encrypted.
-    fn mask(&self, secrets: &Secrets) -> Mask {
+    pub(super) fn mask(&self, secrets: &Secrets) -> Mask {
         let vault = self.templar.vault();
         let texts = secrets.texts().chain(vault_passwords(vault));
         Mask::new(texts.chain(written_secrets(&self.inventory, &self.extra_vars))).and(vault.revealed().clone())
@@ -247,7 +258,18 @@ impl Setup {
         }))
     }
 
-    fn run_options(&self, secrets: &Secrets, adhoc: bool) -> RunOptions {
+    /// What the command line said that every command takes.
+    pub(super) fn flags(&self) -> &Common {
+        &self.common
+    }
+
+    /// `--tags` and `--skip-tags`.
+    pub(super) fn tags(&self) -> (&[String], &[String]) {
+        (&self.playbook.tags, &self.playbook.skip_tags)
+    }
+
+    /// How the run is to be done.
+    pub(super) fn run_options(&self, secrets: &Secrets, adhoc: bool) -> RunOptions {
         let s = &self.settings;
         let run = &self.common.run;
         let forced = |source: &Source| matches!(source, Source::CommandLine(_));

@@ -35,6 +35,7 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
             text(folder);
             text(title);
         }
+        EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
         EventKind::PreflightStarted { play, checks, .. } => checks.iter_mut().chain([play]).for_each(text),
         EventKind::PreflightAnswer(told) => {

@@ -23,7 +23,10 @@ use crate::yaml::Node;
 /// Does the work of one pass and says how it ended.
 pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &Node, scope: &Scope) -> Outcome {
     match prepare(work, host, spec, args, scope) {
-        Ok(ready) => ready.act(work, host, scope),
+        Ok(ready) => match work.refused_by_policy(host, &ready.target, spec, &ready.args) {
+            Some(refused) => refused,
+            None => ready.act(work, host, scope),
+        },
         Err(error) => Outcome::of_error(error, Phase::Looking),
     }
 }
@@ -105,11 +108,7 @@ fn render_args(work: &Work<'_>, spec: &Spec, args: &Node, scope: &Scope) -> Resu
     let mut all = Map::new();
     for defaults in &work.task.keywords.module_defaults {
         let value = to_json(&work.shared.templar.render(defaults, scope)?);
-        for name in [
-            spec.name.to_owned(),
-            format!("ansible.builtin.{}", spec.name),
-            format!("ansible.legacy.{}", spec.name),
-        ] {
+        for name in spec.names() {
             if let Some(Json::Object(map)) = value.get(&name) {
                 all.clone_from(map);
             }

@@ -16,6 +16,7 @@ use crate::event::EventKind;
 use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
+use crate::policy::Bound;
 use crate::secret::Secret;
 use crate::settings::InDoubt;
 use crate::source::Diagnostics;
@@ -121,6 +122,8 @@ pub struct Shared {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// What operators allow.
+    pub policy: Arc<Bound>,
     /// Where events go.
     pub tell: Tell,
     keep: Keep,
@@ -213,6 +216,8 @@ pub struct Parts {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// What operators allow.
+    pub policy: Arc<Bound>,
     /// Where events go.
     pub tell: Tell,
     /// Where events go that must be in the journal before the work goes on.
@@ -246,6 +251,7 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
+            policy: parts.policy,
             tell: hide::over(parts.tell, parts.mask.clone()),
             keep: hide::over_kept(parts.keep, parts.mask.clone()),
             cancel: parts.cancel,

@@ -37,6 +37,7 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
 
 static ODD: Spec = Spec {
     name: "odd",
+    collection: "ansible.builtin",
     doc: "Panics on one host.",
     params: &[],
     free_form: false,
@@ -109,6 +110,7 @@ fn a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
         keep: Box::new(|_| true),
         tell: Box::new(move |kind| heard.lock().unwrap().push(kind)),
         cancel: CancelToken::new(),
+        policy: Arc::default(),
         mask: Mask::default(),
         preflight: crate::engine::preflight::Hooks::default(),
     });

@@ -54,6 +54,14 @@ pub enum EventKind {
         #[serde(default)]
         origin: Box<Origin>,
     },
+    /// The policies were asked, before anybody was contacted.
+    PolicyChecked {
+        /// The files.
+        policies: Vec<PolicyFile>,
+        /// What is against them, with its places; empty: nothing, and the run begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<String>,
+    },
     /// A play begins (once per batch of `serial`).
     PlayStarted {
         /// Its name, or its pattern.
@@ -201,6 +209,15 @@ pub enum EventKind {
         /// Whole time.
         seconds: f64,
     },
+}
+
+/// A file of rules that applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub path: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
 }
 
 /// How a task ended on a host. The order is from best to worst.

@@ -29,6 +29,7 @@ impl RunSummary {
                 }
             }
             EventKind::HostDone { host, status, .. } => self.host(host).status = Some(*status),
+            EventKind::PolicyChecked { refused, .. } => self.refused |= !refused.is_empty(),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }

@@ -6,13 +6,14 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{self, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 use crate::vars::templar;
 use crate::yaml::Node;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "assert",
+    collection: BUILTIN,
     doc: "Fails unless all conditions hold.
 
 - hosts: all

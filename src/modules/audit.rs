@@ -12,7 +12,7 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::param;
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 use crate::names::Stream;
 use crate::shell::{Command, snippets};
 use crate::transport::Stdin;
@@ -20,6 +20,7 @@ use crate::transport::Stdin;
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "audit",
+    collection: BUILTIN,
     doc: "Looks at one side of a host, in words that can be compared with those of other hosts.
 
 - hosts: all

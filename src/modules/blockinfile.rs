@@ -6,11 +6,12 @@ use crate::modules::edit::{self, Edited, TextFile};
 use crate::modules::given::Arguments;
 use crate::modules::pattern::{self, Text};
 use crate::modules::step::{Reader, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "blockinfile",
+    collection: BUILTIN,
     doc: "Keeps a block of lines between two marker lines in a text file.
 
 - hosts: all

@@ -7,12 +7,13 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::{Content, Reader, Step, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, outcome, words};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, outcome, words};
 use crate::shell::{Command, snippets};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "command",
+    collection: BUILTIN,
     doc: "Runs a program without a shell: pipes, redirections and patterns mean nothing.
 
 - hosts: all

@@ -10,7 +10,7 @@ use crate::modules::given::{Arguments, python_json, text_of};
 use crate::modules::look::{DIRECTORY, State};
 use crate::modules::place::{self, Placement};
 use crate::modules::step::{Content, Reader, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, local};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, local};
 
 mod remote_tree;
 mod tree;
@@ -21,6 +21,7 @@ use tree::Tree;
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "copy",
+    collection: BUILTIN,
     doc: "Puts a file, a content or a whole directory on the host; what is there is replaced whole or not at all.
 
 - hosts: all

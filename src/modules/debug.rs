@@ -6,12 +6,13 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{param, with_default};
 use crate::modules::given::{Arguments, text_of};
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 use crate::vars::templar;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "debug",
+    collection: BUILTIN,
     doc: "Shows a message, or the value of a variable or expression.
 
 - hosts: all

@@ -2,14 +2,28 @@
 
 use std::fmt::Write as _;
 
-use crate::modules::Spec;
 use crate::modules::args::{Param, ParamKind};
+use crate::modules::{BUILTIN, Spec};
+
+/// The parts of a module's documentation: a sentence, an example playbook, and what else there is to know.
+pub fn parts(text: &str) -> (&str, &str, &str) {
+    let mut parts = text.splitn(3, "\n\n");
+    let mut next = || parts.next().unwrap_or_default().trim_matches('\n');
+    (next(), next(), next())
+}
 
 /// The page as plain text.
 pub fn doc(spec: &Spec) -> String {
-    let (sentence, example) = spec.doc.split_once("\n\n").unwrap_or((spec.doc, ""));
+    let (sentence, example, notes) = parts(spec.doc);
     let mut out = format!("{}: {}\n", spec.name, sentence.trim());
     // Writing into a String cannot fail, so the results of `writeln!` are dropped.
+    if spec.collection != BUILTIN {
+        let _ = writeln!(
+            out,
+            "\nIn Ansible it is `{}.{}`, and has that name here, too.",
+            spec.collection, spec.name
+        );
+    }
     if spec.local {
         let _ = writeln!(out, "\nWorks on the controller alone; no connection is opened.");
     }
@@ -26,7 +40,13 @@ pub fn doc(spec: &Spec) -> String {
     }
     if !example.trim().is_empty() {
         let _ = writeln!(out, "\nEXAMPLE");
-        for line in example.trim_matches('\n').lines() {
+        for line in example.lines() {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    if !notes.is_empty() {
+        let _ = writeln!(out, "\nNOTES");
+        for line in notes.lines() {
             let _ = writeln!(out, "  {line}");
         }
     }

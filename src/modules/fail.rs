@@ -4,11 +4,12 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::with_default;
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "fail",
+    collection: BUILTIN,
     doc: "Fails with a message; usually under a `when`.
 
 - hosts: all

@@ -8,11 +8,12 @@ use crate::modules::attrs::{self, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::look::{DIRECTORY, Sight};
 use crate::modules::step::{Reader, Step, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, local, place};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, local, place};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "fetch",
+    collection: BUILTIN,
     doc: "Brings one file of the host to the controller, into a folder for each host.
 
 - hosts: all

@@ -7,13 +7,14 @@ use crate::modules::attrs::{self, StateDiff, Wanted, param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::look::{DIRECTORY, Look, REGULAR, Seen, Sight, Stat, State};
 use crate::modules::step::{Reader, Stamp, Step, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, place};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, place};
 use crate::shell::{Command, snippets};
 use crate::transport::Stdin;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "file",
+    collection: BUILTIN,
     doc: "Makes a path what it should be: a directory, a link, an empty file, or nothing; sets owner and permissions.
 
 - hosts: all

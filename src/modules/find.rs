@@ -10,13 +10,14 @@ use crate::modules::given::Arguments;
 use crate::modules::look::{DIRECTORY, REGULAR, Sight, Stat};
 use crate::modules::mode::Mode;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, pattern, place, stat, words};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, pattern, place, stat, words};
 use crate::shell::{Command, snippets};
 use crate::transport::Stdin;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "find",
+    collection: BUILTIN,
     doc: "Lists what is below folders, by name, age, size, permissions and content.
 
 - hosts: all

@@ -6,11 +6,12 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{self, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::{Reader, Step, Taken, Transfer};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, local};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, local};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "get",
+    collection: BUILTIN,
     doc: "Receives a file or directory of the host over SFTP into `DEST/HOST/NAME`.
 
 - hosts: all

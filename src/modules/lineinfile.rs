@@ -8,11 +8,12 @@ use crate::modules::edit::{self, Edited, TextFile};
 use crate::modules::given::Arguments;
 use crate::modules::pattern::{self, Text};
 use crate::modules::step::{Reader, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "lineinfile",
+    collection: BUILTIN,
     doc: "Keeps one line in a text file, or keeps lines out of it.
 
 - hosts: all

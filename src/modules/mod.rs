@@ -43,6 +43,8 @@ pub type Values = Map<String, Json>;
 pub struct Spec {
     /// Short name (`copy`); `ansible.builtin.copy` and `ansible.legacy.copy` mean it too.
     pub name: &'static str,
+    /// Where Ansible keeps it: [`BUILTIN`], or a collection (`ansible.posix`), whose name may stand before the short one.
+    pub collection: &'static str,
     /// What it does, in one sentence, then an example playbook.
     pub doc: &'static str,
     /// Its arguments.
@@ -181,15 +183,31 @@ macro_rules! modules {
 
 // The one line to add a module to.
 modules! {
-    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, find, get, lineinfile, ping, put, raw, replace, script,
+    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, find, get, lineinfile, mount, ping, put, raw,
+    replace, script,
     set_fact, setup, shell, slurp, stat, tempfile, template, wait_for, wait_for_connection,
 }
 
-/// The module of that name, with or without `ansible.builtin.` or `ansible.legacy.`.
+/// Where Ansible keeps the modules that come with itself.
+pub const BUILTIN: &str = "ansible.builtin";
+
+impl Spec {
+    /// Every name it goes by, the short one first. Ansible sends names of modules that moved into a collection on from
+    /// `ansible.builtin`, so all have that one.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = vec![self.name.to_owned()];
+        let mut prefixes = vec![BUILTIN, "ansible.legacy"];
+        if self.collection != BUILTIN {
+            prefixes.push(self.collection);
+        }
+        names.extend(prefixes.iter().map(|prefix| format!("{prefix}.{}", self.name)));
+        names
+    }
+}
+
+/// The module of that name: the short one, or with its collection before it.
 pub fn find(name: &str) -> Option<&'static Spec> {
-    let short = name
-        .strip_prefix("ansible.builtin.")
-        .or_else(|| name.strip_prefix("ansible.legacy."))
-        .unwrap_or(name);
-    MODULES.iter().find(|spec| spec.name == short).copied()
+    let (prefix, short) = name.rsplit_once('.').unwrap_or((BUILTIN, name));
+    let spec = MODULES.iter().find(|spec| spec.name == short)?;
+    (prefix == BUILTIN || prefix == "ansible.legacy" || prefix == spec.collection).then_some(*spec)
 }

@@ -4,12 +4,13 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::with_default;
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, answer};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, answer};
 use crate::shell::Command;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "ping",
+    collection: BUILTIN,
     doc: "Runs an empty command on the host, and answers `pong`.
 
 - hosts: all

@@ -4,11 +4,12 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{self, param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::{Reader, Step, Taken, Transfer};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, local};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, local};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "put",
+    collection: BUILTIN,
     doc: "Sends files and directories of the controller over SFTP; a second run sends nothing.
 
 - hosts: all

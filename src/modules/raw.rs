@@ -7,12 +7,13 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::param;
 use crate::modules::given::Arguments;
 use crate::modules::step::{Content, Reader, Step, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, outcome};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, outcome};
 use crate::shell::Command;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "raw",
+    collection: BUILTIN,
     doc: "Runs text on the host as it is, for hosts that have no proper shell.
 
 - hosts: switches

@@ -9,12 +9,13 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::{Content, Reader, Step, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, command, local, outcome, place, words};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, command, local, outcome, place, words};
 use crate::shell::{Command, snippets};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "script",
+    collection: BUILTIN,
     doc: "Runs a script of the controller on the host.
 
 - hosts: all

@@ -4,11 +4,12 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::with_default;
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "set_fact",
+    collection: BUILTIN,
     doc: "Sets variables of the host for the rest of the run; every argument is one.
 
 - hosts: all

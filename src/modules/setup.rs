@@ -6,7 +6,7 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 use crate::shell::{Command, snippets};
 use crate::transport::Stdin;
 
@@ -22,6 +22,7 @@ use raw::Raw;
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "setup",
+    collection: BUILTIN,
     doc: "Gathers facts about the host; plays do it by themselves unless `gather_facts: false`.
 
 - hosts: all

@@ -6,11 +6,12 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::param;
 use crate::modules::command::{self, Run};
 use crate::modules::given::Arguments;
-use crate::modules::{Given, Module, ModuleError, Spec};
+use crate::modules::{BUILTIN, Given, Module, ModuleError, Spec};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "shell",
+    collection: BUILTIN,
     doc: "Runs shell text by `/bin/sh` or another shell.
 
 - hosts: all

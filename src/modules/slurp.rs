@@ -6,11 +6,12 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs;
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "slurp",
+    collection: BUILTIN,
     doc: "Gives a file's content in base64.
 
 - hosts: all

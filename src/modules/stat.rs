@@ -8,11 +8,12 @@ use crate::modules::given::Arguments;
 use crate::modules::look::{DIRECTORY, REGULAR, Seen, Sight, Stat, State};
 use crate::modules::mode;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "stat",
+    collection: BUILTIN,
     doc: "Tells what a path is; nothing is changed.
 
 - hosts: all

@@ -5,12 +5,13 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::step::{Content, Reader, Step, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, words};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, words};
 use crate::shell::{Command, snippets};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "tempfile",
+    collection: BUILTIN,
     doc: "Makes a private file or directory with a name nobody can guess.
 
 - hosts: all

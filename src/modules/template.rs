@@ -8,13 +8,14 @@ use crate::modules::attrs::{self, param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::place::{self, Placement};
 use crate::modules::step::{Content, Reader, Taken};
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values, copy, local};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, copy, local};
 use crate::vars::templar::FileOptions;
 use crate::vars::{Scope, Value, Var, VarMap};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "template",
+    collection: BUILTIN,
     doc: "Renders a template of the controller and puts the result on the host.
 
 - hosts: all

@@ -11,13 +11,14 @@ use crate::modules::given::Arguments;
 use crate::modules::look::Body;
 use crate::modules::pattern::{self, Text};
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 use crate::shell::{Command, snippets};
 use crate::transport::{SessionError, Stdin};
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "wait_for",
+    collection: BUILTIN,
     doc: "Waits for a port, a path, a text in a file, or just for some time.
 
 - hosts: all

@@ -6,13 +6,14 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::with_default;
 use crate::modules::given::Arguments;
 use crate::modules::step::Reader;
-use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
+use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values};
 use crate::shell::Command;
 use crate::transport::SessionError;
 
 /// The module.
 pub const SPEC: Spec = Spec {
     name: "wait_for_connection",
+    collection: BUILTIN,
     doc: "Waits until the host can be worked on.
 
 - hosts: all

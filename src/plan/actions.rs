@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::modules;
 use crate::plan::compile::{CompileOptions, Compiler, Here, Scene};
 use crate::plan::tasks::missing_file;
 use crate::plan::{Action, Keywords, Meta};
@@ -111,7 +112,16 @@ impl Compiler<'_> {
         }
         if self.told.insert(plain.to_owned()) {
             let warning = Diagnostic::new(format!("the module `{}` is not built; its tasks fail", task.action));
-            self.warnings.push(warning.at(task.action_at.clone()));
+            let warning = warning.at(task.action_at.clone());
+            // A name of a collection may be misspelt, too: `community.general.partde`.
+            let near = task.action.rsplit_once('.').and_then(|(collection, short)| {
+                let specs = modules::MODULES.iter().filter(|spec| spec.collection == collection);
+                nearest(short, specs.map(|spec| spec.name)).map(|near| format!("{collection}.{near}"))
+            });
+            self.warnings.push(match near {
+                Some(near) => warning.help(format!("did you mean `{near}`?")),
+                None => warning,
+            });
         }
         let name = task.action.clone();
         Some(Action::Missing { name, args })
@@ -216,7 +226,7 @@ impl Compiler<'_> {
             if names.contains(&name.as_str()) {
                 continue;
             }
-            let mistake = key.error(format!("unsupported parameters for `{action}`: {name}"));
+            let mistake = key.error(format!("unsupported parameters for `{action}`: `{name}`"));
             let shown: Vec<&str> = names.iter().copied().filter(|name| !name.starts_with('_')).collect();
             let help = match nearest(&name, shown.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

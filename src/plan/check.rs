@@ -245,7 +245,7 @@ impl Compiler<'_> {
 }
 
 /// Calls `look` with every task of blocks and their rescues.
-pub(super) fn each_task(entries: &[Entry], look: &mut impl FnMut(&Task)) {
+pub fn each_task(entries: &[Entry], look: &mut impl FnMut(&Task)) {
     for entry in entries {
         match entry {
             Entry::Task(task) => look(task),
@@ -273,7 +273,7 @@ fn with_defaults(spec: &Spec, args: &Node, keywords: &Keywords) -> Node {
         for (name, values) in modules {
             let name = name.scalar_text().unwrap_or_default();
             let is_group = name.starts_with("group/") || name.contains("{{");
-            match (&values.kind, short(&name) == spec.name) {
+            match (&values.kind, spec.names().contains(&name)) {
                 (Kind::Map(values), true) => {
                     for (key, value) in values {
                         let name = key.scalar_text();

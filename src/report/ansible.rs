@@ -252,7 +252,8 @@ impl Ansible {
                 let line = format!("<{host}> connected in {}", text::seconds(*seconds));
                 self.line(&mut out, Colour::Blue, &line);
             }
-            EventKind::PlayStarted { .. }
+            EventKind::PolicyChecked { .. }
+            | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::PreflightAnswer(_)
             | EventKind::TaskStarted { .. }

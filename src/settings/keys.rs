@@ -136,7 +136,9 @@ settings! {
     diff: bool = false, ["diff"."always"], ["ANSIBLE_DIFF_ALWAYS"];
     /// What is done about a task of which nobody knows whether it ended.
     in_doubt: InDoubt = InDoubt::Stop, [], [];
-    /// Largest number of hosts that a run may change without being asked.
+    /// Files of rules that every run must keep, beside `policy.toml` of the playbook's folder.
+    policy: Vec<PathBuf> = Vec::new(), [], [];
+    /// Largest number of hosts that a run may change without `--yes-hosts`.
     yes_hosts: Option<usize> = None, [], [];
     /// Writes a file with the hosts that did not succeed.
     retry_files: bool = true, ["defaults"."retry_files_enabled"], ["ANSIBLE_RETRY_FILES_ENABLED"];

@@ -11,6 +11,13 @@ pub const WALK: &str = concat!(include_str!("snippets/lib.sh"), include_str!("sn
 pub const READ: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/read.sh"));
 /// Copies a tree on the host itself.
 pub const COPY_TREE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/copytree.sh"));
+/// Looks at or changes one mount and its entry in a table of file systems.
+pub const MOUNT: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/lock.sh"),
+    include_str!("snippets/fstab.sh"),
+    include_str!("snippets/mount.sh")
+);
 /// Gathers facts.
 pub const FACTS: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/facts.sh"));
 /// Lists what is below directories.
@@ -98,6 +105,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("read", READ),
     ("copytree", COPY_TREE),
     ("facts", FACTS),
+    ("mount", MOUNT),
     ("find", FIND),
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),

@@ -7,6 +7,9 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod sshd;
 
+#[path = "../support/pty.rs"]
+mod pty;
+
 mod become_user;
 mod exec;
 mod files;
@@ -17,9 +20,11 @@ mod looks;
 mod markers;
 mod mistakes;
 mod outputs;
+mod policy;
 mod preflight;
 mod retry;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+mod vault;

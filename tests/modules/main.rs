@@ -17,6 +17,7 @@
     reason = "a test says what went wrong by panicking"
 )]
 
+mod harness;
 mod session;
 
 use std::os::unix::fs::PermissionsExt;
@@ -24,12 +25,11 @@ use std::path::{Path, PathBuf};
 
 use batchssh::deadline::{CancelToken, Deadline};
 use batchssh::engine::take::take;
-use batchssh::modules::{Change, Given, ModuleError, Values, convert, find, step::Reader};
-use batchssh::names::HostName;
+use batchssh::modules::Values;
+use batchssh::modules::step::Reader;
 use batchssh::source::SourceFile;
-use batchssh::vars::Scope;
-use batchssh::vars::templar::Templar;
 use batchssh::yaml::{self, Kind, Node};
+use harness::run;
 use serde_json::{Map, Value as Json, json};
 use session::{Local, Shell, shells};
 
@@ -138,72 +138,6 @@ fn compare(folder: &Path, files: Option<&Json>, replace: &dyn Fn(&str) -> String
             );
         }
     }
-}
-
-struct Outcome {
-    change: &'static str,
-    values: Values,
-    error: Option<String>,
-    diff: String,
-}
-
-fn run(module: &str, args: &Json, check: bool, here: &Path, host: &mut Local) -> Outcome {
-    let file = SourceFile::new("case.yml", "args:\n");
-    let span = batchssh::source::Span::new(&file, 1, 1);
-    let spec = find(module).unwrap_or_else(|| panic!("no module {module}"));
-    let mut outcome = Outcome {
-        change: "failed",
-        values: Values::new(),
-        error: None,
-        diff: String::new(),
-    };
-    let raw = yaml::parse(&SourceFile::new("args.yml", args.to_string())).unwrap();
-    let Json::Object(args) = args.clone() else {
-        panic!("args are a mapping")
-    };
-    let result = convert::convert(spec, args, &span).and_then(|args| {
-        let given = Given {
-            args,
-            raw: &raw,
-            span: &span,
-            templar: &Templar::new(),
-            scope: &Scope::new(),
-            host: &HostName::from("web1"),
-            search: &[here.to_path_buf()],
-            diff: true,
-            check,
-            verbosity: 0,
-        };
-        let module = (spec.read)(&given)?;
-        let deadline = Deadline::none(CancelToken::new());
-        let mut reader = Reader {
-            link: host,
-            elevate: None,
-            environment: &[],
-            deadline: &deadline,
-        };
-        let (change, diff, steps, mut values) = match module.inspect(&mut reader)? {
-            Change::None { values } => ("none", Vec::new(), Vec::new(), values),
-            Change::Skipped { values } => ("skipped", Vec::new(), Vec::new(), values),
-            Change::Needed { diff, steps, values } => ("needed", diff, steps, values),
-            Change::Opaque { steps, values } => ("opaque", Vec::new(), steps, values),
-        };
-        outcome.change = change;
-        outcome.diff = format!("{diff:?}");
-        if !check && matches!(change, "needed" | "opaque") {
-            let taken = take(&steps, &mut reader)?;
-            module.conclude(&taken, &mut values)?;
-        }
-        outcome.values = values;
-        Ok(())
-    });
-    if let Err(error) = result {
-        outcome.error = Some(error.to_string());
-        if let ModuleError::Failed { values, .. } = error {
-            outcome.values = *values;
-        }
-    }
-    outcome
 }
 
 fn case(path: &Path, shell: &Shell) {

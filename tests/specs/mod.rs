@@ -22,6 +22,7 @@ const fn param(name: &'static str, required: bool, kind: ParamKind) -> Param {
 const fn spec(name: &'static str, free_form: bool, params: &'static [Param]) -> Spec {
     Spec {
         name,
+        collection: "ansible.builtin",
         doc: "",
         params,
         free_form,

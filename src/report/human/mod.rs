@@ -251,6 +251,11 @@ impl Human {
                 self.seconds = Some(*seconds);
                 self.flush(&mut out);
             }
+            EventKind::PolicyChecked { policies, refused } if self.options.verbosity > 0 && refused.is_empty() => {
+                let paths: Vec<String> = policies.iter().map(|policy| text::one_line(&policy.path)).collect();
+                let line = format!("allowed by {}\n", paths.join(", "));
+                out.push_str(&self.term().paint(Colour::Dim, &line));
+            }
             EventKind::TaskRestored { hosts, .. } => {
                 self.restored.tasks += 1;
                 for host in hosts {
@@ -260,6 +265,7 @@ impl Human {
             }
             // An answer is told in its check's verdict.
             EventKind::PreflightAnswer(_)
+            | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }
             | EventKind::TaskRetrying { .. }
             | EventKind::Included { .. } => {}
