@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::lock::LockArgs;
 use crate::cli::vault::args::{VaultArgs, VaultFlags};
 use crate::names::parse_duration;
 
@@ -303,6 +304,9 @@ pub struct PlaybookFlags {
     /// Check the files, and stop
     #[arg(long)]
     pub syntax_check: bool,
+    /// Locks of hosts.
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// `batchssh run`.
@@ -467,7 +471,7 @@ pub struct DemoArgs {
     pub fleet_only: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
     if time.is_zero() {
         Err("must be more than 0".to_owned())

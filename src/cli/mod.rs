@@ -11,6 +11,7 @@ pub mod demo;
 pub mod exit_code;
 mod inventory;
 mod limits;
+mod lock;
 mod logging;
 mod origin;
 mod ping;

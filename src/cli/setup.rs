@@ -9,7 +9,7 @@ use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
 use crate::engine::preflight::Hooks;
-use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, Parts, RunOptions, Shared, Tell};
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, LockOptions, Parts, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
@@ -108,6 +108,7 @@ impl Setup {
         let loaded = settings::load(common.output.config.as_deref())?;
         let mut settings = loaded.settings;
         on_top(&mut settings, common);
+        crate::cli::lock::on_top(&mut settings, &playbook.lock);
         let environment = loaded.environment;
         let mut warnings = loaded.warnings;
         crate::cli::logging::start(common.output.verbose, settings.log_file.value.as_deref())?;
@@ -344,14 +345,13 @@ impl Setup {
             adhoc,
             root_run_id: run_id.clone(),
             run_id,
-            who: self.who(),
+            who: crate::cli::origin::who(),
+            lock: LockOptions {
+                mode: s.host_lock.value,
+                wait: s.lock_wait.value,
+                expiry: s.lock_expiry.value,
+            },
         }
-    }
-
-    /// `user@host` of the one who runs this.
-    pub fn who(&self) -> String {
-        let user = self.environment.user.as_deref().unwrap_or("somebody");
-        format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
     }
 }
 

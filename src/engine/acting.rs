@@ -57,14 +57,22 @@ pub fn is_repeatable(task: &Task, spec: &Spec, args: &Map<String, Json>, change:
         args.get(name)
             .is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
     };
-    let only_looks = task.changed_when.as_ref().is_some_and(|conditions| {
+    only_looks(task)
+        || given("creates")
+        || given("removes")
+        || steps.iter().all(compares_first)
+        || spec.name == "tempfile"
+}
+
+/// The task says that it changes nothing (`changed_when: false`).
+pub fn only_looks(task: &Task) -> bool {
+    task.changed_when.as_ref().is_some_and(|conditions| {
         conditions.iter().any(|node| match &node.kind {
             Kind::Bool(on) => !on,
             Kind::Text(text) => matches!(text.value.trim().to_ascii_lowercase().as_str(), "false" | "no"),
             Kind::Null | Kind::Int(_) | Kind::Float(_) | Kind::List(_) | Kind::Map(_) => false,
         })
-    });
-    only_looks || given("creates") || given("removes") || steps.iter().all(compares_first) || spec.name == "tempfile"
+    })
 }
 
 /// The step itself compares and changes only the difference.

@@ -21,6 +21,9 @@ pub fn run(engine: &Engine<'_>, play: &PlayRun, hosts: &mut [HostRun], last: boo
             spawner.spawn_fifo(move |_| {
                 engine.skip_to_start(play, host);
                 walk(engine, play, host, told);
+                if last || host.out {
+                    host.release(engine.shared);
+                }
                 if !host.cut {
                     host.links.close();
                     if last && host.has_verdict() {

@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
-use crate::engine::enclose::Pending;
+use crate::engine::lease::Hold;
 use crate::engine::link::Links;
+use crate::engine::pending::Pending;
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -27,6 +28,8 @@ pub struct HostRun {
     pub links: Links,
     /// What the play's pre-flight checks approved; dangerous tasks are bound to it.
     pub evidence: Vec<Evidence>,
+    /// Stores of records on the host that this run works with.
+    pub holds: Vec<Hold>,
     /// A task whose end on the host is still to be written down.
     pub pending: Option<Pending>,
     /// Which pass of a loop it is at.
@@ -66,6 +69,7 @@ impl HostRun {
             cursor: Cursor::new(Arc::default()),
             links: Links::default(),
             evidence: Vec::new(),
+            holds: Vec::new(),
             pending: None,
             pass: 0,
             places: HashMap::new(),
@@ -149,6 +153,17 @@ impl HostRun {
             task: if bad { verdict.task.clone() } else { None },
             seconds: self.first.map_or(0.0, |first| first.elapsed().as_secs_f64()),
         });
+    }
+
+    /// True when nothing went wrong and nothing was left out.
+    pub fn is_good(&self) -> bool {
+        !self.cut && self.verdict.as_ref().is_none_or(|verdict| verdict.status.is_good())
+    }
+
+    /// True when it cannot be reached any more, as far as anybody knows.
+    pub fn is_lost(&self) -> bool {
+        let status = self.verdict.as_ref().map(|verdict| verdict.status);
+        matches!(status, Some(Status::Unreachable | Status::InDoubt))
     }
 
     /// True when it did something in this run.

@@ -195,7 +195,10 @@ impl Rounds<'_> {
         let handlers = self.play.handlers();
         host.next = host.cursor.peek(&handlers.tasks, &|task| self.engine.is_wanted(task));
         if host.next.is_none() && self.last && host.has_verdict() && !host.cut {
-            host.links.close();
+            // A host with a lock is given back at the end of the batch, with all others at once.
+            if host.holds.is_empty() {
+                host.links.close();
+            }
             host.tell_done(self.engine.shared);
         }
     }

@@ -10,12 +10,14 @@ pub mod hide;
 mod host;
 pub mod include;
 mod keywords;
+mod lease;
 mod linear;
 pub mod link;
 pub mod mask;
 mod once;
 mod outcome;
 mod passes;
+mod pending;
 mod perform;
 mod play;
 mod policed;
@@ -176,6 +178,7 @@ impl<'a> Engine<'a> {
                 break;
             }
         }
+        self.release(hosts.values_mut().collect());
         for host in hosts.values_mut() {
             host.links.close();
             if !host.cut {
@@ -204,6 +207,19 @@ impl<'a> Engine<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Gives the hosts back, many at once.
+    fn release(&self, hosts: Vec<&mut HostRun>) {
+        let held: Vec<&mut HostRun> = hosts.into_iter().filter(|host| !host.holds.is_empty()).collect();
+        self.pool.in_place_scope_fifo(|spawner| {
+            for host in held {
+                spawner.spawn_fifo(move |_| {
+                    host.release(self.shared);
+                    host.links.close();
+                });
+            }
+        });
     }
 
     fn run_magic(&self) -> VarMap {
@@ -265,6 +281,9 @@ impl<'a> Engine<'a> {
             } else {
                 linear::run(self, &run, &mut workers, last)
             };
+            if last {
+                self.release(workers.iter_mut().collect());
+            }
             let all_out = workers.iter().all(|host| host.out);
             for host in workers {
                 hosts.insert(host.name.clone(), host);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
 use crate::policy::Bound;
 use crate::secret::Secret;
-use crate::settings::InDoubt;
+use crate::settings::{HostLock, InDoubt};
 use crate::source::Diagnostics;
 use crate::transport::{ConnectRequest, ConnectSettings, Transport};
 use crate::vars::templar::Templar;
@@ -82,6 +83,29 @@ pub struct RunOptions {
     pub root_run_id: String,
     /// `user@host` of the controller, for records that outlast the run.
     pub who: String,
+    /// How the run gets and keeps its hosts.
+    pub lock: LockOptions,
+}
+
+/// How a run gets and keeps its hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockOptions {
+    /// Whether there must be a lock.
+    pub mode: HostLock,
+    /// How long it waits for a host that another run has.
+    pub wait: Duration,
+    /// After so long without a sign of life a lock is over.
+    pub expiry: Duration,
+}
+
+impl Default for LockOptions {
+    fn default() -> Self {
+        Self {
+            mode: HostLock::Auto,
+            wait: Duration::ZERO,
+            expiry: Duration::from_secs(30 * 60),
+        }
+    }
 }
 
 /// Connection settings from outside of inventory and playbook.
@@ -127,6 +151,8 @@ pub struct Shared {
     /// Where events go.
     pub tell: Tell,
     keep: Keep,
+    /// It was told that a host can keep no lock: once is enough.
+    pub told_no_lock: AtomicBool,
     /// When to stop.
     pub cancel: CancelToken,
     /// The limit of the whole run.
@@ -259,6 +285,7 @@ impl Shared {
             mask: parts.mask,
             preflight: parts.preflight,
             hosts,
+            told_no_lock: AtomicBool::new(false),
             given: Mutex::default(),
             files: Mutex::default(),
             written: Mutex::default(),

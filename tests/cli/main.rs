@@ -16,6 +16,7 @@ mod files;
 mod flow;
 mod journal;
 mod listings;
+mod locks;
 mod looks;
 mod markers;
 mod mistakes;
