@@ -22,6 +22,8 @@ mod perform;
 mod play;
 mod policed;
 pub mod preflight;
+mod recall;
+pub mod replay;
 mod scan;
 pub mod scope;
 mod sent;
@@ -155,6 +157,9 @@ impl<'a> Engine<'a> {
     /// Runs the plan to its end, or until the user stops it. `RunStarted` and `RunFinished` are the caller's to tell.
     pub fn run(&self, plan: &Plan) -> Result<Ended, Diagnostics> {
         let shared = self.shared;
+        for (host, vars) in shared.replay().into_iter().flat_map(replay::Replay::others) {
+            shared.publish(host, vars);
+        }
         let run_magic = Arc::new(self.run_magic());
         let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
         for (index, play) in plan.plays.iter().enumerate() {
@@ -202,7 +207,7 @@ impl<'a> Engine<'a> {
     ) -> Result<(), Diagnostics> {
         for play in later {
             for name in hosts_of(self.shared, play)?.0 {
-                let host = hosts.entry(name.clone()).or_insert_with(|| HostRun::new(&name));
+                let host = hosts.entry(name.clone()).or_insert_with(|| self.shared.host(&name));
                 preflight::not_begun(host, check);
             }
         }
@@ -271,7 +276,7 @@ impl<'a> Engine<'a> {
                 .iter()
                 .map(|name| {
                     // Their order is made anew below, and a removal that keeps it would take a time that grows with the fleet.
-                    let mut host = hosts.swap_remove(name).unwrap_or_else(|| HostRun::new(name));
+                    let mut host = hosts.swap_remove(name).unwrap_or_else(|| shared.host(name));
                     host.begin(cursor::Cursor::new(body.clone()));
                     host
                 })
@@ -290,7 +295,7 @@ impl<'a> Engine<'a> {
             }
             if !go_on || all_out || shared.cancel.is_winding_down() {
                 for name in rest {
-                    hosts.entry(name.clone()).or_insert_with(|| HostRun::new(name)).cut = true;
+                    hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name)).cut = true;
                 }
                 return Ok(Flow::End);
             }

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
 use crate::engine::hide;
+use crate::engine::host::HostRun;
 use crate::engine::mask::Mask;
 use crate::engine::preflight;
+use crate::engine::replay::Replay;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
 use crate::inventory::Inventory;
@@ -167,6 +169,8 @@ pub struct Shared {
     given: Mutex<HashMap<HostName, Vec<Facts>>>,
     /// Variable files already read.
     files: Mutex<HashMap<PathBuf, Arc<VarMap>>>,
+    /// What earlier runs of the chain did.
+    replay: OnceLock<Replay>,
     /// Tasks of playbooks and their files as written.
     written: Mutex<HashMap<PathBuf, Arc<Written>>>,
 }
@@ -288,6 +292,7 @@ impl Shared {
             told_no_lock: AtomicBool::new(false),
             given: Mutex::default(),
             files: Mutex::default(),
+            replay: OnceLock::new(),
             written: Mutex::default(),
         })
     }
@@ -296,6 +301,24 @@ impl Shared {
     /// cannot be written; what the event announces must not be done.
     pub fn tell_kept(&self, kind: EventKind) -> bool {
         (self.keep)(kind)
+    }
+
+    /// A host that has done nothing yet in this run.
+    pub fn host(&self, name: &HostName) -> HostRun {
+        let mut host = HostRun::new(name);
+        host.track = self.replay().and_then(|replay| replay.track(name));
+        host
+    }
+
+    /// Before the run: it goes on from what earlier runs did.
+    pub fn go_on_from(&self, replay: Replay) {
+        // It is called once, before there are workers.
+        let _ = self.replay.set(replay);
+    }
+
+    /// What earlier runs of the chain did.
+    pub fn replay(&self) -> Option<&Replay> {
+        self.replay.get()
     }
 
     /// What a host published last.

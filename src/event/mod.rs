@@ -3,6 +3,7 @@
 
 mod did;
 mod origin;
+mod playbook;
 pub mod preflight;
 pub mod summary;
 
@@ -14,6 +15,7 @@ use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
 pub use origin::{Origin, Process};
+pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +55,11 @@ pub enum EventKind {
         /// Who started it, where, and which run it goes on with.
         #[serde(default)]
         origin: Box<Origin>,
+    },
+    /// The tasks of the run as they were written, told once: a later run that goes on finds out what was changed since.
+    PlaybookRead {
+        /// The files that are known before the first task runs.
+        files: Vec<WrittenFile>,
     },
     /// The policies were asked, before anybody was contacted.
     PolicyChecked {
@@ -137,6 +144,9 @@ pub enum EventKind {
         /// Digest of the task as written.
         #[serde(default)]
         id: String,
+        /// How often the host had come to the task before in this play.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        nth: u32,
         /// Label of the loop item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<Value>,

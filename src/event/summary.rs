@@ -32,6 +32,7 @@ impl RunSummary {
             EventKind::PolicyChecked { refused, .. } => self.refused |= !refused.is_empty(),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::PreflightStarted { .. }
             | EventKind::PreflightAnswer(_)

@@ -256,6 +256,7 @@ impl Ansible {
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::PreflightAnswer(_)
+            | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::TaskActing { .. }

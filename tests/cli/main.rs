@@ -23,6 +23,7 @@ mod mistakes;
 mod outputs;
 mod policy;
 mod preflight;
+mod resume;
 mod retry;
 mod signals;
 mod site;

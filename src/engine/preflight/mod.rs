@@ -71,7 +71,7 @@ impl Engine<'_> {
             return Cleared::Hosts(names.to_vec());
         }
         for name in names {
-            hosts.entry(name.clone()).or_insert_with(|| HostRun::new(name));
+            hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name));
         }
         let mut run = PlayRun::new(shared, play, run_magic, names, names);
         run.number = number;

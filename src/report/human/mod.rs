@@ -265,6 +265,7 @@ impl Human {
             }
             // An answer is told in its check's verdict.
             EventKind::PreflightAnswer(_)
+            | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }
             | EventKind::TaskRetrying { .. }
