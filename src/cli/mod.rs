@@ -1,6 +1,7 @@
 //! The command line: what was typed becomes a plan and a run.
 
 mod adhoc;
+mod approve;
 pub mod args;
 mod ask;
 pub(crate) mod audit;

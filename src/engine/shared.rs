@@ -12,6 +12,7 @@ use crate::deadline::{CancelToken, Deadline};
 use crate::engine::hide;
 use crate::engine::host::HostRun;
 use crate::engine::mask::Mask;
+use crate::engine::preflight;
 use crate::engine::replay::Replay;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
@@ -160,6 +161,8 @@ pub struct Shared {
     pub deadline: Deadline,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
     /// Variables of every host, published after each of its tasks.
     hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
     /// Facts that other hosts' tasks gave to a host (`delegate_facts`), until its next task.
@@ -253,6 +256,8 @@ pub struct Parts {
     pub cancel: CancelToken,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
 }
 
 impl Shared {
@@ -282,6 +287,7 @@ impl Shared {
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,
+            preflight: parts.preflight,
             hosts,
             told_no_lock: AtomicBool::new(false),
             given: Mutex::default(),

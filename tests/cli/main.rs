@@ -23,6 +23,7 @@ mod markers;
 mod mistakes;
 mod outputs;
 mod policy;
+mod preflight;
 mod resume;
 mod retry;
 mod signals;

@@ -82,6 +82,9 @@ impl Fold {
             | EventKind::TaskStarted { .. }
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
+            | EventKind::PreflightStarted { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PreflightVerdict(_)
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
