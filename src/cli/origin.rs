@@ -19,8 +19,13 @@ pub fn here(options: &RunOptions) -> Origin {
     }
 }
 
+/// `user@host` of the one who runs this.
+pub fn who() -> String {
+    format!("{}@{}", user(), rustix::system::uname().nodename().to_string_lossy())
+}
+
 /// The name of the user on the controller, else the number.
-fn user() -> String {
+pub fn user() -> String {
     user_name(rustix::process::getuid())
 }
 

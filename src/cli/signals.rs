@@ -21,10 +21,13 @@ pub struct SignalGuard {
 #[derive(Clone)]
 pub struct Drain(Arc<Inner>);
 
+/// Told by what, and whether it is the second time.
+type Told = dyn Fn(&str, bool) + Send + Sync;
+
 struct Inner {
     first: AtomicU8,
     cancel: CancelToken,
-    told: Box<dyn Fn(&str, bool) + Send + Sync>,
+    told: Box<Told>,
 }
 
 impl Drain {

@@ -321,7 +321,7 @@ mod tests {
         let (gate, crew) = (gate(3), Crew::new(3).unwrap());
         let begun = Mutex::new(Vec::new());
         crew.each(&gate, (0..50).collect(), |item: usize, _| {
-            begun.lock().unwrap().push(item)
+            begun.lock().unwrap().push(item);
         });
         let begun = begun.into_inner().unwrap();
         // Three at once may overtake each other, not more.

@@ -1,7 +1,7 @@
 //! The events of a run for whoever watches it from another terminal. Each watcher has a queue of its own with a limit:
 //! one that does not read loses events, and is told how many, but nobody ever waits for it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -28,7 +28,7 @@ struct Inner {
     live: Live,
     last: u64,
     next: u64,
-    watchers: HashMap<u64, Watcher>,
+    watchers: BTreeMap<u64, Watcher>,
 }
 
 #[derive(Default)]
@@ -46,7 +46,7 @@ impl Feed {
                 live: Live::new(Instant::now()),
                 last: 0,
                 next: 0,
-                watchers: HashMap::new(),
+                watchers: BTreeMap::new(),
             }),
             wake: Box::new(wake),
         }))

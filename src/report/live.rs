@@ -95,6 +95,14 @@ impl Live {
                 self.play_hosts = hosts.len();
                 self.play = text::one_line(play);
             }
+            EventKind::PreflightStarted { hosts, .. } => {
+                (self.play_hosts, self.task_begun, self.task_done) = (hosts.len(), now, 0);
+                "pre-flight".clone_into(&mut self.task);
+            }
+            EventKind::PreflightAnswer(answer) => {
+                // The answers of a host come together.
+                self.task_done += usize::from(self.running.swap_remove(&answer.host).is_some());
+            }
             EventKind::TaskStarted { task, .. } => {
                 (self.task_begun, self.task_done) = (now, 0);
                 self.task = text::one_line(task);

@@ -47,6 +47,16 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Does something at the terminal with the progress line out of the way.
+    pub fn aside<T>(&self, what: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(what),
+            None => what(),
+        }
+    }
+}
+
 struct Over {
     bar: ProgressBar,
     inner: Box<dyn Write + Send>,

@@ -39,7 +39,7 @@ pub fn attach(mut line: Line, store: &Store, outside: &Outside, json: bool) -> R
     let ends = ends_at_signals(&left, &stream);
     let shown = view
         .catch_up(&path, begins, &left)
-        .and_then(|()| ends)
+        .and(ends)
         .and_then(|()| view.follow(stream))
         // What was on the way when the run ended is in the journal.
         .and_then(|()| view.catch_up(&path, u64::MAX, &left));
@@ -136,12 +136,12 @@ impl View {
         loop {
             text.clear();
             match stream.read_until(b'\n', &mut text) {
-                Ok(0) => return Ok(()),
+                // The end, maybe in the middle of a line.
                 Ok(_) if text.last() != Some(&b'\n') => return Ok(()),
                 Ok(_) => match serde_json::from_slice::<Event>(&text) {
                     // A note about events that are left out has the number of the last of them.
                     Ok(event) if matches!(event.kind, EventKind::Message { .. }) && event.seq <= self.seen => {
-                        self.teller.tell(event.kind)
+                        self.teller.tell(event.kind);
                     }
                     Ok(event) => self.show(event),
                     Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),

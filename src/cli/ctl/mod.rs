@@ -44,7 +44,7 @@ const WISHES: &[&str] = &["status", "forks", "pause", "resume", "drain", "skip",
 pub fn ctl(args: &CtlArgs) -> Result<ExitCode, Diagnostics> {
     let mut words: Vec<&str> = args.words.iter().map(String::as_str).collect();
     // Options may stand behind the wish, where the words take them all.
-    let json = args.json || words.iter().any(|word| *word == "--json");
+    let json = args.json || words.contains(&"--json");
     words.retain(|word| *word != "--json");
     let (run, ask) = read(&words)?;
     let store = Store::open()?;
