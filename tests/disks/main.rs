@@ -8,6 +8,7 @@
     reason = "a test says what went wrong by panicking, and what it does not try"
 )]
 
+mod filesystem;
 #[path = "../modules/harness.rs"]
 mod harness;
 mod machine;
