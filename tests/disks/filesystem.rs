@@ -209,7 +209,7 @@ fn xfs_grows_while_it_is_mounted_and_an_unfinished_one_is_made_again() {
     program(&["mkfs.xfs", "-q", "-f", "-d", "size=320m", &disk.device]);
     let grow = json!({"dev": disk.device, "fstype": "xfs", "resizefs": true});
     let error = machine.run(shell, "filesystem", &grow).error.unwrap();
-    assert_eq!(error, format!("{} needs to be mounted for xfs operations", disk.device));
+    assert_eq!(error, format!("{} needs to be mounted for XFS operations", disk.device));
     let place = machine.text("place");
     std::fs::create_dir_all(&place).unwrap();
     if std::process::Command::new("mount")

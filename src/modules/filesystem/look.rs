@@ -37,6 +37,8 @@ pub(super) struct Device {
     pub(super) size: Option<u64>,
     /// The size of its file system; `None` when nobody can tell.
     pub(super) fs_size: Option<u64>,
+    /// The program that tells that size is not there.
+    pub(super) lacks_info: bool,
 }
 
 impl Look {
@@ -65,6 +67,7 @@ impl Look {
             place: answer.text()?,
             size: answer.text()?.parse().ok(),
             fs_size: answer.text()?.parse().ok(),
+            lacks_info: answer.field()? == b"no",
         };
         ends(&mut answer)?;
         Ok(Self::Device(Box::new(device)))

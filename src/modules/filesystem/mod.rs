@@ -149,7 +149,9 @@ fn message(text: String) -> Values {
 
 impl Module for Filesystem {
     fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError> {
-        let output = host.ask(&self.command("look", b""), Stdin::Empty)?;
+        // What follows the fixed arguments is the program that tells the size, here.
+        let look = self.command("look", b"").arg(self.kind.map_or("", |kind| kind.info));
+        let output = host.ask(&look, Stdin::Empty)?;
         let device = match Look::read(&output)? {
             Look::Device(device) => device,
             Look::Absent { dev } => {
@@ -180,7 +182,7 @@ impl Module for Filesystem {
                 Ok(Change::Needed {
                     diff: diff.finish(),
                     steps: vec![Step::Run {
-                        command: self.command(what, &device.seen),
+                        command: self.command(what, &device.seen).args(&self.opts),
                         stdin: Content::empty(),
                         plain: false,
                     }],
@@ -252,7 +254,6 @@ impl Filesystem {
             .arg(bit(self.force))
             .arg(self.uuid.as_deref().unwrap_or_default())
             .arg(seen)
-            .args(&self.opts)
     }
 
     fn present(&self, kind: &'static Kind, device: &Device) -> Result<Work, ModuleError> {
@@ -300,9 +301,11 @@ fn grow(kind: &'static Kind, device: &Device) -> Result<Work, ModuleError> {
     }
     let unmounted = kind.grows == Grows::Mounted && device.place.is_empty();
     let must_be_mounted =
-        || ModuleError::failed(format!("{} needs to be mounted for {} operations", device.dev, kind.name));
+        || ModuleError::failed(format!("{} needs to be mounted for {} operations", device.dev, kind.shown));
     let (Some(size), Some(fs_size)) = (device.size, device.fs_size) else {
-        return Err(if unmounted {
+        return Err(if device.lacks_info {
+            ModuleError::failed(format!("Failed to find required executable \"{}\"", kind.info))
+        } else if unmounted {
             must_be_mounted()
         } else {
             ModuleError::failed(format!("unable to process {} output for {}", kind.info, device.dev))

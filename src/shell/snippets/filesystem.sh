@@ -1,6 +1,6 @@
 # filesystem.sh WHAT DEVICE TYPE SIZES FORCE UUID SEEN OPTION...: looks at a device ("look"), or does what the first word
 # says to it: "wipe", "create", "grow", "uuid". SEEN is what the look told about it: nothing is done to anything else.
-# SIZES "1": its size and that of its file system are wanted.
+# SIZES "1": its size and that of its file system are wanted; the only OPTION of a look is the program that tells it.
 what=$1
 dev=$2
 type=$3
@@ -9,6 +9,9 @@ force=$5
 uuid=$6
 seen=$7
 shift 7
+# The connection has descriptors of its own that lvm would complain about.
+LVM_SUPPRESS_FD_WARNINGS=1
+export LVM_SUPPRESS_FD_WARNINGS
 begin
 words=
 
@@ -63,7 +66,8 @@ probe() {
     is="$fs $id $table"
 }
 
-# sizes: bytes of the device in $device_size, of the file system in $fs_size; $fs_size stays empty when nobody can tell.
+# sizes PROGRAM: bytes of the device in $device_size, of the file system in $fs_size; $fs_size stays empty when the
+# program cannot tell.
 sizes() {
     if [ -n "$own" ]; then
         device_size=$(($(cat "/sys/dev/block/$own/size" 2>/dev/null || echo 0) * 512))
@@ -71,6 +75,7 @@ sizes() {
         device_size=$(stat -L -c %s -- "$dev")
     fi
     fs_size=
+    command -v "$1" >/dev/null 2>&1 || return 0
     case $type in
     ext*)
         text=$(tune2fs -l "$dev" 2>&1) || return 0
@@ -94,13 +99,14 @@ sizes() {
     btrfs)
         [ -n "$place" ] || return 0
         text=$(btrfs filesystem usage -b "$place" 2>&1) || return 0
-        fs_size=$(printf '%s\n' "$text" | sed -n 's/^ *Device size: *//p')
+        fs_size=$(printf '%s\n' "$text" | sed -n 's/^[[:space:]]*Device size:[[:space:]]*//p')
         ;;
     f2fs)
         text=$(dump.f2fs "$dev" 2>&1) || return 0
         size=$(printf '%s\n' "$text" | sed -n 's/^Info: sector size = //p')
         count=$(printf '%s\n' "$text" | sed -n 's/^Info: total FS sectors = \([0-9]*\).*/\1/p')
-        fs_size=$((count * size))
+        # Newer versions do not say it any more; a segment of 2 MiB is the least that can be added.
+        fs_size=$((count * ${size:-512} + 2097151))
         ;;
     vfat)
         text=$(fatresize --info "$dev" 2>&1) || return 0
@@ -166,10 +172,12 @@ if [ "$what" = look ]; then
     if in_use; then field "$why"; else field ''; fi
     field "$place"
     if [ "$sizes" = 1 ]; then
-        sizes
+        sizes "$1"
         field "$device_size"
         field "$fs_size"
+        if command -v "$1" >/dev/null 2>&1; then field yes; else field no; fi
     else
+        field ''
         field ''
         field ''
     fi
