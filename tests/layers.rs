@@ -44,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
+    ("policy", &["inventory", "plan", "modules", "danger", "shell", "yaml"]),
     (
         "preflight",
         &["plan", "danger", "modules", "shell", "transport", "layout", "event"],
@@ -54,6 +55,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "vault",
             "plan",
+            "policy",
             "danger",
             "preflight",
             "marker",
@@ -86,6 +88,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "marker",
             "playbook",
             "plan",
+            "policy",
             "danger",
             "preflight",
             "report",

@@ -10,12 +10,15 @@ use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
+use crate::cli::lineage::{Lineage, files_of};
+use crate::cli::policy::{self, Verdict};
+use crate::cli::runs::store::Store;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
-use crate::engine::shared::Shared;
+use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
@@ -46,18 +49,24 @@ pub struct Ready {
     hosts: Vec<HostName>,
     reporter: Reporter,
     signals: SignalGuard,
-    run: String,
     title: String,
-    adhoc: bool,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// The run it goes on with.
+    lineage: Lineage,
+    /// The tasks as written.
+    files: Vec<WrittenFile>,
     /// Set when an answer is otherwise than in the baseline of an audit.
     drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
-pub fn conduct(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+    match policy::admit(&mut setup, plan, occasion)? {
+        Verdict::Refused => return Ok(ExitCode::Refused),
+        Verdict::Admitted => {}
+    }
     prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
 }
 
@@ -99,6 +108,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
+    let mut lineage = setup.lineage();
     let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
@@ -117,13 +127,16 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
+    let store = Store::at(&outside.state_dir);
+    if lineage.parent().is_some() {
+        shared.go_on_from(lineage.replay(&store, plan, &hosts)?);
+    }
     if let Some(audit) = &occasion.audit {
         audit.check(output.form)?;
     }
-    let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
-    match Journal::create(&outside.state_dir.join("runs"), &run) {
+    match Journal::create(&store.dir, &shared.options.run_id) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
@@ -231,11 +244,11 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         hosts,
         reporter,
         signals,
-        run,
         title: occasion.title.clone(),
-        adhoc: occasion.adhoc,
         words,
         complaints,
+        lineage,
+        files: if occasion.adhoc { Vec::new() } else { files_of(plan) },
         drifted: occasion
             .audit
             .as_ref()
@@ -294,23 +307,41 @@ fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     out.join(" ")
 }
 
+/// The first event of a run.
+pub fn run_started(options: &RunOptions, command: Vec<String>, title: String, hosts: Vec<HostName>) -> EventKind {
+    let folder = std::env::current_dir().map(|dir| dir.display().to_string());
+    EventKind::RunStarted {
+        run: options.run_id.clone(),
+        command,
+        folder: folder.unwrap_or_default(),
+        title,
+        hosts,
+        check: options.check,
+        forks: options.forks,
+        adhoc: options.adhoc,
+        origin: Box::new(crate::cli::origin::here(options)),
+    }
+}
+
 impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
-        (self.shared.tell)(EventKind::RunStarted {
-            run: self.run.clone(),
-            command: self.words.clone(),
-            folder: std::env::current_dir()
-                .map(|dir| dir.display().to_string())
-                .unwrap_or_default(),
-            title: self.title.clone(),
-            hosts: self.hosts.clone(),
-            check: options.check,
-            forks: options.forks,
-            adhoc: self.adhoc,
-            origin: Box::new(crate::cli::origin::here(options)),
-        });
+        let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
+        if let EventKind::RunStarted { origin, .. } = &mut started {
+            self.lineage.complete(origin);
+        }
+        (self.shared.tell)(started);
+        if !self.files.is_empty() {
+            (self.shared.tell)(EventKind::PlaybookRead {
+                files: self.files.clone(),
+            });
+        }
+        let policies = policy::files(&self.shared.policy.policy);
+        if !policies.is_empty() {
+            let refused = Vec::new();
+            (self.shared.tell)(EventKind::PolicyChecked { policies, refused });
+        }
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });

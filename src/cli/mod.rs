@@ -2,6 +2,7 @@
 
 mod adhoc;
 pub mod args;
+mod ask;
 mod audit;
 mod commands;
 mod conduct;
@@ -9,9 +10,12 @@ pub mod demo;
 pub mod exit_code;
 mod inventory;
 mod limits;
+mod lineage;
+mod lock;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
 mod runs;
@@ -60,6 +64,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => audit::audit(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),

@@ -19,6 +19,11 @@ pub fn here(options: &RunOptions) -> Origin {
     }
 }
 
+/// `user@host` of the one who runs this.
+pub fn who() -> String {
+    format!("{}@{}", user(), rustix::system::uname().nodename().to_string_lossy())
+}
+
 /// The name of the user on the controller, else the number.
 fn user() -> String {
     let id = rustix::process::getuid().as_raw();

@@ -2,7 +2,7 @@
 
 use crate::engine::mask::Mask;
 use crate::engine::shared::{Keep, Tell};
-use crate::event::{Diff, EventKind, TaskReport};
+use crate::event::{Diff, EventKind, Lost, TaskReport, WrittenEntry};
 
 /// Tells events without the secrets that `mask` knows at that moment.
 pub fn over(tell: Tell, mask: Mask) -> Tell {
@@ -34,6 +34,13 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
             text(folder);
             text(title);
         }
+        EventKind::PlaybookRead { files } => {
+            for file in files {
+                text(&mut file.path);
+                names(mask, &mut file.entries);
+            }
+        }
+        EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
         EventKind::TaskStarted { task, path, .. } => {
             text(task);
@@ -62,8 +69,22 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
     }
 }
 
+fn names(mask: &Mask, entries: &mut [WrittenEntry]) {
+    for entry in entries {
+        entry.name = mask.text(&entry.name);
+        for inside in entry.inside.values_mut() {
+            names(mask, inside);
+        }
+    }
+}
+
 fn report(mask: &Mask, told: &mut TaskReport) {
     let text = |text: &mut String| *text = mask.text(text);
+    // A run that goes on from here must not take the mask for the value.
+    let hides = mask.hides(&told.stdout) || mask.hides(&told.stderr) || mask.hides_in(&told.result);
+    if hides && told.did.lost.is_none() {
+        told.did.lost = Some(Lost::Masked);
+    }
     for part in [
         &mut told.task,
         &mut told.path,

@@ -6,18 +6,23 @@ pub mod cursor;
 mod enclose;
 mod free;
 mod held;
-mod hide;
+pub mod hide;
 mod host;
 pub mod include;
 mod keywords;
+mod lease;
 mod linear;
 pub mod link;
 pub mod mask;
 mod once;
 mod outcome;
 mod passes;
+mod pending;
 mod perform;
 mod play;
+mod policed;
+mod recall;
+pub mod replay;
 mod scan;
 pub mod scope;
 mod sent;
@@ -139,6 +144,9 @@ impl<'a> Engine<'a> {
     /// Runs the plan to its end, or until the user stops it. `RunStarted` and `RunFinished` are the caller's to tell.
     pub fn run(&self, plan: &Plan) -> Result<Ended, Diagnostics> {
         let shared = self.shared;
+        for (host, vars) in shared.replay().into_iter().flat_map(replay::Replay::others) {
+            shared.publish(host, vars);
+        }
         let run_magic = Arc::new(self.run_magic());
         let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
         for (number, play) in plan.plays.iter().enumerate() {
@@ -157,6 +165,7 @@ impl<'a> Engine<'a> {
                 break;
             }
         }
+        self.release(hosts.values_mut().collect());
         for host in hosts.values_mut() {
             host.links.close();
             if !host.cut {
@@ -169,6 +178,19 @@ impl<'a> Engine<'a> {
         Ok(Ended {
             crashed: self.crashed.load(Ordering::Relaxed),
         })
+    }
+
+    /// Gives the hosts back, many at once.
+    fn release(&self, hosts: Vec<&mut HostRun>) {
+        let held: Vec<&mut HostRun> = hosts.into_iter().filter(|host| !host.holds.is_empty()).collect();
+        self.pool.in_place_scope_fifo(|spawner| {
+            for host in held {
+                spawner.spawn_fifo(move |_| {
+                    host.release(self.shared);
+                    host.links.close();
+                });
+            }
+        });
     }
 
     fn run_magic(&self) -> VarMap {
@@ -211,7 +233,7 @@ impl<'a> Engine<'a> {
             let mut workers: Vec<HostRun> = batch
                 .iter()
                 .map(|name| {
-                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| HostRun::new(name));
+                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| shared.host(name));
                     host.begin(cursor::Cursor::new(body.clone()));
                     host
                 })
@@ -221,6 +243,9 @@ impl<'a> Engine<'a> {
             } else {
                 linear::run(self, &run, &mut workers, last)
             };
+            if last {
+                self.release(workers.iter_mut().collect());
+            }
             let all_out = workers.iter().all(|host| host.out);
             for host in workers {
                 hosts.insert(host.name.clone(), host);

@@ -2,18 +2,25 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::engine::enclose::Enclosure;
+use crate::danger;
+use crate::engine::acting::only_looks;
+use crate::engine::enclose::{Enclosure, Needs};
 use crate::engine::host::HostRun;
+use crate::engine::lease::{self, Hold, State};
 use crate::engine::link::truth;
 use crate::engine::task::Work;
-use crate::marker::{Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
+use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
 use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::shell::elevate::{Become, exports};
 use crate::source::Diagnostic;
+use crate::transport::ConnectSettings;
 use crate::vars::Scope;
 use crate::vars::templar::to_json;
 use crate::yaml::{Kind, Node};
+
+/// How the names of markers begin that only one run and those that go on with it look for.
+pub(super) const OF_RUN: &str = "run/";
 
 /// What a task came to for one host.
 pub(super) struct Rendered<'a> {
@@ -24,6 +31,8 @@ pub(super) struct Rendered<'a> {
     pub(super) environment: &'a [(String, String)],
     /// Where it runs.
     pub(super) target: &'a HostName,
+    /// How to get there.
+    pub(super) settings: &'a ConnectSettings,
 }
 
 impl Work<'_> {
@@ -34,8 +43,7 @@ impl Work<'_> {
         scope: &Scope,
         there: &Scope,
         what: &Rendered<'_>,
-    ) -> Result<Enclosure, ModuleError> {
-        let marker = self.marker(host, scope, what)?;
+    ) -> Result<(Enclosure, Hold), ModuleError> {
         let store = self.shared.templar.variable("batchssh_store", there)?;
         let store = store.filter(|value| !value.is_none()).map(|value| value.to_string());
         if let Some(store) = store.as_deref().filter(|store| !store.starts_with('/')) {
@@ -43,7 +51,49 @@ impl Work<'_> {
                 "`batchssh_store` must be an absolute path; it is `{store}`"
             )));
         }
-        Ok(Enclosure::new(self.shared, &host.name, store, marker))
+        let hold = Hold::new(what.settings, what.elevate, store.as_deref());
+        let own = *what.target == host.name;
+        let danger = self.text(self.task.keywords.danger.as_ref(), scope)?;
+        let dangerous = danger::of(what.spec.name, what.args, danger.as_deref()).is_some();
+        let looks = only_looks(self.task);
+        // `raw` is for hosts that may have no shell.
+        let looks = looks || what.spec.name == "raw";
+        let mut lease = if own && !what.settings.local && !looks {
+            lease::lease(self.shared)
+        } else {
+            None
+        };
+        match host.hold(&hold.key).map(|known| &known.state) {
+            Some(Some(State::None(_))) => lease = None,
+            Some(Some(State::Held)) => {
+                if let Some(lease) = &mut lease {
+                    lease.held = true;
+                }
+            }
+            Some(None) | None => {}
+        }
+        let guard = own && !host.evidence.is_empty() && (dangerous || !looks);
+        let guard = guard.then(|| Guard {
+            approved: host
+                .evidence
+                .iter()
+                .map(|evidence| Approved {
+                    command: evidence.command.clone(),
+                    digest: evidence.digest.clone(),
+                })
+                .collect(),
+            dangerous,
+        });
+        let needs = Needs {
+            host: host.name.to_string(),
+            run: self.shared.options.run_id.clone(),
+            store,
+            lease,
+            marker: self.marker(host, scope, what)?,
+            guard,
+            checks: host.evidence.iter().map(|evidence| evidence.check.clone()).collect(),
+        };
+        Ok((Enclosure::new(needs), hold))
     }
 
     /// The marker of this pass on this host; `None`: it may be done as often as it is asked for.
@@ -122,16 +172,20 @@ impl Work<'_> {
             return Err(once.name.error("`once` needs a name; it is empty here").into());
         }
         name += &self.item(scope)?;
+        if name.starts_with(OF_RUN) {
+            let text = format!("names that begin with `{OF_RUN}` belong to the program; this one is `{name}`");
+            return Err(once.name.error(text).into());
+        }
         Ok(Some(name))
     }
 
     /// The name of a marker that only this run and those that go on with it look for.
     fn run_name(&self, scope: &Scope, host: &HostRun) -> Result<String, ModuleError> {
-        let place = self.place();
         let root = &self.shared.options.root_run_id;
-        let (nth, pass) = (host.nth(&place), host.pass);
+        // Not where it stands: lines of a playbook may move before somebody goes on with it.
+        let (play, id, nth, pass) = (self.play.number, &self.id, host.doing.did.nth, host.pass);
         Ok(format!(
-            "run/{root}/{}/{place}#{nth}.{pass}{}",
+            "{OF_RUN}{root}/{}/{play}.{id}#{nth}.{pass}{}",
             host.name,
             self.item(scope)?
         ))

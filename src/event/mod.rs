@@ -3,6 +3,7 @@
 
 mod did;
 mod origin;
+mod playbook;
 pub mod preflight;
 pub mod summary;
 
@@ -13,6 +14,7 @@ use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
 pub use origin::{Origin, Process};
+pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -52,6 +54,19 @@ pub enum EventKind {
         /// Who started it, where, and which run it goes on with.
         #[serde(default)]
         origin: Box<Origin>,
+    },
+    /// The tasks of the run as they were written, told once: a later run that goes on finds out what was changed since.
+    PlaybookRead {
+        /// The files that are known before the first task runs.
+        files: Vec<WrittenFile>,
+    },
+    /// The policies were asked, before anybody was contacted.
+    PolicyChecked {
+        /// The files.
+        policies: Vec<PolicyFile>,
+        /// What is against them, with its places; empty: nothing, and the run begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<String>,
     },
     /// A play begins (once per batch of `serial`).
     PlayStarted {
@@ -115,6 +130,9 @@ pub enum EventKind {
         /// Digest of the task as written.
         #[serde(default)]
         id: String,
+        /// How often the host had come to the task before in this play.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        nth: u32,
         /// Label of the loop item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<Value>,
@@ -187,6 +205,15 @@ pub enum EventKind {
         /// Whole time.
         seconds: f64,
     },
+}
+
+/// A file of rules that applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub path: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
 }
 
 /// How a task ended on a host. The order is from best to worst.

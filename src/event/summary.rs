@@ -29,8 +29,10 @@ impl RunSummary {
                 }
             }
             EventKind::HostDone { host, status, .. } => self.host(host).status = Some(*status),
+            EventKind::PolicyChecked { refused, .. } => self.refused |= !refused.is_empty(),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }

@@ -26,6 +26,7 @@ use crate::source::{Diagnostic, Span};
 use crate::vars::VarMap;
 use crate::yaml::Node;
 
+pub use check::each_task;
 pub use compile::{CompileOptions, Open, compile};
 pub use include::{IncludedRole, RoleRequest, include_role, include_tasks};
 pub use tags::selected;

@@ -246,8 +246,10 @@ impl Ansible {
                 let line = format!("<{host}> connected in {}", text::seconds(*seconds));
                 self.line(&mut out, Colour::Blue, &line);
             }
-            EventKind::PlayStarted { .. }
+            EventKind::PolicyChecked { .. }
+            | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::TaskActing { .. }

@@ -46,11 +46,17 @@ pub const ENVELOPE: &str = include_str!("snippets/envelope.sh");
 pub const STORE: &str = include_str!("snippets/store.sh");
 /// A piece: intent and done.
 pub const MARKER: &str = include_str!("snippets/marker.sh");
+/// A piece: whose host it is.
+pub const LEASE: &str = include_str!("snippets/lease.sh");
+/// A piece: what was approved is measured.
+pub const GUARD: &str = include_str!("snippets/guard.sh");
 /// All pieces together.
 const WHOLE_ENVELOPE: &str = concat!(
     include_str!("snippets/envelope.sh"),
     include_str!("snippets/store.sh"),
+    include_str!("snippets/lease.sh"),
     include_str!("snippets/marker.sh"),
+    include_str!("snippets/guard.sh"),
 );
 
 /// `audit`: the disks.

@@ -13,6 +13,7 @@ mod past;
 mod rows;
 mod show;
 mod sink;
+mod story;
 mod subject;
 mod table;
 mod view;

@@ -230,6 +230,11 @@ impl Human {
                 self.seconds = Some(*seconds);
                 self.flush(&mut out);
             }
+            EventKind::PolicyChecked { policies, refused } if self.options.verbosity > 0 && refused.is_empty() => {
+                let paths: Vec<String> = policies.iter().map(|policy| text::one_line(&policy.path)).collect();
+                let line = format!("allowed by {}\n", paths.join(", "));
+                out.push_str(&self.term().paint(Colour::Dim, &line));
+            }
             EventKind::TaskRestored { hosts, .. } => {
                 self.restored.tasks += 1;
                 for host in hosts {
@@ -237,7 +242,11 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            EventKind::TaskActing { .. } | EventKind::TaskRetrying { .. } | EventKind::Included { .. } => {}
+            EventKind::PlaybookRead { .. }
+            | EventKind::PolicyChecked { .. }
+            | EventKind::TaskActing { .. }
+            | EventKind::TaskRetrying { .. }
+            | EventKind::Included { .. } => {}
         }
         (out, err)
     }

@@ -1,0 +1,74 @@
+//! The lease of a run on a host.
+
+use std::time::Duration;
+
+use crate::marker::answer::Said;
+use crate::marker::record::{escape, unescape};
+
+/// What a run says to get or keep a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The run.
+    pub run: String,
+    /// The first run of its chain: all of a chain share the lease.
+    pub root: String,
+    /// `user@host` of the controller.
+    pub who: String,
+    /// After so long without a sign of life, and without a process of it, it is over.
+    pub expiry: Duration,
+    /// Nothing may run where it cannot be kept.
+    pub required: bool,
+    /// This run has it already.
+    pub held: bool,
+}
+
+/// Who has a host.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// The run.
+    pub run: String,
+    /// `user@host` of its controller.
+    pub who: String,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Seconds since its last sign of life.
+    pub silent: Option<i64>,
+}
+
+impl Lease {
+    /// The arguments of `lease.sh`.
+    pub(super) fn arguments(&self) -> Vec<Vec<u8>> {
+        let flag = |on: bool| if on { "1" } else { "0" };
+        vec![
+            word(&self.root).into(),
+            flag(self.held).into(),
+            self.expiry.as_secs().max(1).to_string().into(),
+            flag(self.required).into(),
+            format!("run {}\nwho {}\n", word(&self.run), word(&self.who)).into(),
+        ]
+    }
+}
+
+impl Owner {
+    /// As the host told it.
+    pub(super) fn heard(said: &Said, silent: &str) -> Self {
+        let value = |key: &str| {
+            let found = said
+                .all("h")
+                .filter_map(|line| line.split_once(' '))
+                .filter(|(k, _)| *k == key);
+            found.last().map(|(_, value)| unescape(value)).unwrap_or_default()
+        };
+        Self {
+            run: value("run"),
+            who: value("who"),
+            since: value("since"),
+            silent: silent.parse().ok(),
+        }
+    }
+}
+
+/// A value without blanks at its ends, in one line.
+fn word(text: &str) -> String {
+    escape(text.trim())
+}
