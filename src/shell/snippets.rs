@@ -17,6 +17,12 @@ pub const FILESYSTEM: &str = concat!(
     include_str!("snippets/device.sh"),
     include_str!("snippets/filesystem.sh")
 );
+/// Looks at a partition table and makes, resizes or removes one partition.
+pub const PARTED: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/device.sh"),
+    include_str!("snippets/parted.sh")
+);
 /// Looks at or changes one mount and its entry in a table of file systems.
 pub const MOUNT: &str = concat!(
     include_str!("snippets/lib.sh"),
@@ -119,6 +125,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("facts", FACTS),
     ("filesystem", FILESYSTEM),
     ("mount", MOUNT),
+    ("parted", PARTED),
     ("find", FIND),
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),

@@ -40,6 +40,12 @@ impl Machine {
         self.path(name).display().to_string()
     }
 
+    /// Two shells that are as different as can be, for what takes long under each.
+    pub(crate) fn first_and_last(&self) -> Vec<&Shell> {
+        let last = self.shells.last().filter(|_| self.shells.len() > 1);
+        self.shells.first().into_iter().chain(last).collect()
+    }
+
     /// A module once, under this shell.
     pub(crate) fn run(&self, shell: &Shell, module: &str, args: &Json) -> Outcome {
         let mut session = Local::new(shell, self.path(""));

@@ -13,6 +13,7 @@ mod filesystem;
 mod harness;
 mod machine;
 mod mount;
+mod parted;
 #[path = "../modules/session.rs"]
 mod session;
 mod table;

@@ -88,6 +88,15 @@ file_used() {
     return 1
 }
 
+# in_use: who uses $dev, whose numbers are $own, in $why; fails when nobody does.
+in_use() {
+    if [ -n "$own" ]; then
+        used_by "$own"
+    else
+        file_used "$dev"
+    fi
+}
+
 # settle: waits until the device nodes of new partitions are there.
 settle() {
     if command -v udevadm >/dev/null 2>&1; then

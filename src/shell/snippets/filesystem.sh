@@ -134,15 +134,6 @@ if [ -n "$own" ] && mount_of "$own"; then
     esac
 fi
 
-# in_use: whether somebody uses it; the reason is in $why.
-in_use() {
-    if [ -n "$own" ]; then
-        used_by "$own"
-    else
-        file_used "$dev"
-    fi
-}
-
 if [ "$what" = look ]; then
     field "$dev"
     if [ -b "$dev" ]; then
