@@ -86,7 +86,10 @@ impl Plan {
         let mut script: Vec<String> = Vec::new();
         let first: Vec<String> = first.into_iter().map(str::to_owned).collect();
         for part in [first, second].into_iter().filter(|part| !part.is_empty()) {
-            script.extend(["unit".to_owned(), unit.to_owned()]);
+            // As in Ansible: the end of a partition that is moved has a unit of its own.
+            if part.first().is_none_or(|word| word != "resizepart") {
+                script.extend(["unit".to_owned(), unit.to_owned()]);
+            }
             script.extend(part);
         }
         let after = (!script.is_empty()).then(|| after(wanted, kept, old));

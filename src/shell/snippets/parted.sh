@@ -107,7 +107,6 @@ changed=no
 
 # run WORD...: a script of parted. Its words go to $script, one in a line.
 run() {
-    set -- unit "$unit" "$@"
     for one; do
         script=$script$one'
 '
@@ -140,15 +139,7 @@ $number:$line"*) ;;
         *) changed_since "partition $number is another one now" ;;
         esac
         ! part_user || fail "partition $number of $dev is in use, it was not removed: $why"
-        # Ansible names no unit here.
-        words=$(tool -s $fix -m "$dev" -- rm "$number" 2>&1)
-        rc=$?
-        [ "$rc" = 0 ] || fail "Error while running parted script: parted -s -m $dev -- rm $number" "$words" "$rc"
-        script="rm
-$number
-"
-        changed=yes
-        settle
+        run rm "$number"
     fi
     ;;
 present)
@@ -156,10 +147,10 @@ present)
         [ "$now" = "$seen" ] || changed_since "its partition table is another one now"
         ! in_use || fail "$dev is in use, its partition table was not replaced: $why"
         # shellcheck disable=SC2086
-        run mklabel "$label" mkpart "$type" $fs "$start" "$end"
+        run unit "$unit" mklabel "$label" mkpart "$type" $fs "$start" "$end"
     elif ! part; then
         # shellcheck disable=SC2086
-        run mkpart "$type" $fs "$start" "$end"
+        run unit "$unit" mkpart "$type" $fs "$start" "$end"
     elif [ "$resize" = 1 ]; then
         run resizepart "$number" "$end"
     fi
@@ -204,7 +195,7 @@ present)
         shift
     done
     shift
-    [ $# = 0 ] || run "$@"
+    [ $# = 0 ] || run unit "$unit" "$@"
     ;;
 esac
 out=$(tool -s -m "$dev" -- unit "$unit" print 2>&1) || :
