@@ -4,7 +4,7 @@ mod adhoc;
 mod approve;
 pub mod args;
 mod ask;
-mod audit;
+pub(crate) mod audit;
 mod commands;
 mod conduct;
 pub mod demo;
