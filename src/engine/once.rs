@@ -65,9 +65,9 @@ impl Work<'_> {
         };
         match host.hold(&hold.key).map(|known| &known.state) {
             Some(Some(State::None(_))) => lease = None,
-            Some(Some(State::Held)) => {
+            Some(Some(State::Held(held))) => {
                 if let Some(lease) = &mut lease {
-                    lease.held = true;
+                    lease.held = Some(held.clone());
                 }
             }
             Some(None) | None => {}
