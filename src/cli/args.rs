@@ -35,8 +35,10 @@ pub enum Command {
     Ping(PingArgs),
     /// Look at every host, fold equal answers, show the odd ones
     Audit(Box<crate::cli::audit::AuditArgs>),
-    /// Run again, on the hosts that did not succeed, with the arguments of the last run
-    Retry(RetryArgs),
+    /// Go on with a run on the hosts that did not succeed, each from the task it failed at
+    Retry(super::retry::RetryArgs),
+    /// Go on with a run that was killed or stopped, each host at its own task
+    Resume(super::retry::ResumeArgs),
     /// Look at former runs: list, verify
     Runs(super::runs::RunsArgs),
     /// Show what would run where; contacts nothing
@@ -271,6 +273,9 @@ pub struct Common {
     /// What is shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Which run it goes on with.
+    #[command(flatten)]
+    pub lineage: super::lineage::LineageArgs,
 }
 
 /// What of a playbook runs.
@@ -385,16 +390,6 @@ pub struct PingArgs {
     /// The rest.
     #[command(flatten)]
     pub common: Common,
-}
-
-/// `batchssh retry`.
-#[derive(Clone, Debug, Args)]
-pub struct RetryArgs {
-    /// Which run; its id or the begin of it [default: the last one]
-    pub run: Option<String>,
-    /// Only show the command line
-    #[arg(long)]
-    pub show: bool,
 }
 
 /// `batchssh plan`.

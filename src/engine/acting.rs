@@ -26,6 +26,8 @@ pub struct Doing {
     pub index: Option<u32>,
     /// What was done so far.
     pub did: Did,
+    /// Of passes that an earlier run did, a result was lost.
+    pub lost: Option<Lost>,
 }
 
 impl Doing {
@@ -34,7 +36,12 @@ impl Doing {
         *self = Self {
             item,
             index,
-            did: Did::default(),
+            did: Did {
+                nth: self.did.nth,
+                again: self.did.again,
+                ..Did::default()
+            },
+            lost: self.lost,
         };
     }
 }
@@ -123,6 +130,7 @@ impl Work<'_> {
             task: self.name.to_owned(),
             path: self.path(),
             id: self.id.clone(),
+            nth: doing.did.nth,
             item,
             index: doing.index,
             repeatable,
@@ -157,6 +165,9 @@ impl Work<'_> {
         did.id.clone_from(&self.id);
         did.index = host.doing.index;
         did.run_once = self.once;
+        if did.index.is_none() {
+            did.register.clone_from(&self.task.register);
+        }
         if censored {
             did.commands.clear();
             did.files.clear();
@@ -165,16 +176,13 @@ impl Work<'_> {
             did.evidence = seen(host);
         }
         did.keys = outcome::own_keys(outcome);
-        let mask = &self.shared.mask;
         let size = report.stdout.len() + report.stderr.len() + size(&report.result);
         did.lost = if censored {
             Some(Lost::NoLog)
-        } else if mask.hides(&report.stdout) || mask.hides(&report.stderr) || mask.hides_in(&report.result) {
-            Some(Lost::Masked)
         } else if size > LARGEST {
             Some(Lost::Large)
         } else {
-            None
+            host.doing.lost
         };
         did
     }

@@ -66,7 +66,14 @@ fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<Ha
                 handler: host.cursor.is_at_handler(),
             });
         }
-        match engine.guarded(&work, host).0 {
+        let next = match work.recall(host) {
+            Some(next) => {
+                work.tell_restored(vec![host.name.clone()]);
+                next
+            }
+            None => engine.guarded(&work, host).0,
+        };
+        match next {
             Next::NotRun => {
                 host.cut = true;
                 return;

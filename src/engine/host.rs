@@ -9,6 +9,8 @@ use crate::engine::cursor::{Cursor, Position};
 use crate::engine::lease::Hold;
 use crate::engine::link::Links;
 use crate::engine::pending::Pending;
+use crate::engine::recall::Recalled;
+use crate::engine::replay::Track;
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -34,10 +36,14 @@ pub struct HostRun {
     pub pending: Option<Pending>,
     /// Which pass of a loop it is at.
     pub pass: usize,
-    /// How often it came to each place of the playbook.
-    places: HashMap<String, u32>,
     /// The task it works on.
     pub doing: Doing,
+    /// What earlier runs did here, as long as it goes on from that.
+    pub track: Option<Track>,
+    /// What they say about the task it has come to.
+    pub recalled: Recalled,
+    /// How often it has come to each task.
+    times: HashMap<(u32, String), u32>,
     /// Its next task, as last looked up.
     pub next: Option<(Position, Arc<Task>)>,
     /// It failed, was unreachable or is in doubt: no further play.
@@ -72,8 +78,10 @@ impl HostRun {
             holds: Vec::new(),
             pending: None,
             pass: 0,
-            places: HashMap::new(),
             doing: Doing::default(),
+            track: None,
+            recalled: Recalled::default(),
+            times: HashMap::new(),
             next: None,
             out: false,
             ended: false,
@@ -92,20 +100,17 @@ impl HostRun {
         self.ended = false;
     }
 
+    /// It has come to a task of a play. Gives how often it had before.
+    pub fn arrive(&mut self, play: u32, id: &str) -> u32 {
+        let times = self.times.entry((play, id.to_owned())).or_default();
+        let before = *times;
+        *times = before.saturating_add(1);
+        before
+    }
+
     /// A task begins.
     pub fn started(&mut self) {
         self.first.get_or_insert_with(Instant::now);
-    }
-
-    /// It comes to the task at this place.
-    pub fn comes_to(&mut self, place: &str) {
-        self.pass = 0;
-        *self.places.entry(place.to_owned()).or_default() += 1;
-    }
-
-    /// How often it came to this place.
-    pub fn nth(&self, place: &str) -> u32 {
-        self.places.get(place).copied().unwrap_or_default()
     }
 
     /// Takes a result into the verdict: the worst one counts, ignored and rescued ones do not.

@@ -182,11 +182,11 @@ impl Work<'_> {
 
     /// The name of a marker that only this run and those that go on with it look for.
     fn run_name(&self, scope: &Scope, host: &HostRun) -> Result<String, ModuleError> {
-        let place = self.place();
         let root = &self.shared.options.root_run_id;
-        let (nth, pass) = (host.nth(&place), host.pass);
+        // Not where it stands: lines of a playbook may move before somebody goes on with it.
+        let (play, id, nth, pass) = (self.play.number, &self.id, host.doing.did.nth, host.pass);
         Ok(format!(
-            "{OF_RUN}{root}/{}/{place}#{nth}.{pass}{}",
+            "{OF_RUN}{root}/{}/{play}.{id}#{nth}.{pass}{}",
             host.name,
             self.item(scope)?
         ))
