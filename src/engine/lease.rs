@@ -10,7 +10,7 @@ use crate::engine::once::OF_RUN;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::shared::Shared;
 use crate::event::{EventKind, Refusal, Severity};
-use crate::marker::{Act, Lease, run_prefix};
+use crate::marker::{Act, Held, Lease, run_prefix};
 use crate::modules::step::{Link, Reader};
 use crate::names::HostName;
 use crate::settings::HostLock;
@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// This run has it.
-    Held,
+    Held(Held),
     /// None can be kept there; why.
     None(String),
 }
@@ -91,7 +91,7 @@ pub(super) fn lease(shared: &Shared, name: &HostName) -> Option<Lease> {
         name: name.to_string(),
         expiry: options.lock.expiry,
         required: options.lock.mode == HostLock::Require,
-        held: false,
+        held: None,
     })
 }
 
@@ -150,7 +150,11 @@ impl HostRun {
                 return;
             }
             let forget = good && hold.marked;
-            if hold.state != Some(State::Held) && !forget {
+            let held = match &hold.state {
+                Some(State::Held(held)) => Some(held.clone()),
+                Some(State::None(_)) | None => None,
+            };
+            if held.is_none() && !forget {
                 continue;
             }
             let prefix = if forget {
@@ -167,7 +171,7 @@ impl HostRun {
                     name: self.name.to_string(),
                     expiry: shared.options.lock.expiry,
                     required: false,
-                    held: true,
+                    held,
                 }),
                 ..Needs::default()
             });
@@ -190,7 +194,7 @@ impl HostRun {
 
 /// Whether a task that was refused may stand in line: another run has the host, and this one had it never.
 pub(super) fn may_wait(shared: &Shared, around: &Enclosure, refused: &Outcome) -> bool {
-    let never_held = around.needs().lease.as_ref().is_some_and(|lease| !lease.held);
+    let never_held = around.needs().lease.as_ref().is_some_and(|lease| lease.held.is_none());
     refused.refused == Some(Refusal::Locked) && never_held && !shared.options.lock.wait.is_zero()
 }
 
