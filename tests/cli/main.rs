@@ -10,6 +10,7 @@ mod sshd;
 #[path = "../support/pty.rs"]
 mod pty;
 
+mod audit;
 mod become_user;
 mod exec;
 mod files;
@@ -22,6 +23,7 @@ mod markers;
 mod mistakes;
 mod outputs;
 mod policy;
+mod preflight;
 mod resume;
 mod retry;
 mod signals;
