@@ -118,7 +118,6 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let late_screen = Arc::default();
     let hooks = Hooks {
         ask: approve::asker(Arc::clone(&late_screen), cancel.clone()),
-        ..Hooks::default()
     };
     let mut lineage = setup.lineage();
     let shared = setup.share(tell, keep, cancel.clone(), hooks, occasion.adhoc)?;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -21,6 +21,7 @@ use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
 use crate::policy::Bound;
+use crate::preflight::PriorEvidence;
 use crate::secret::Secret;
 use crate::settings::{HostLock, InDoubt};
 use crate::source::Diagnostics;
@@ -324,6 +325,12 @@ impl Shared {
     /// What earlier runs of the chain did.
     pub fn replay(&self) -> Option<&Replay> {
         self.replay.get()
+    }
+
+    /// What earlier runs of the chain know about the hosts' evidence.
+    pub fn prior(&self) -> &PriorEvidence {
+        static NOTHING: LazyLock<PriorEvidence> = LazyLock::new(PriorEvidence::default);
+        self.replay.get().map_or(&NOTHING, |replay| &replay.prior)
     }
 
     /// What a host published last.

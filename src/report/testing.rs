@@ -171,6 +171,7 @@ pub(crate) fn verdict(decision: Decision) -> PreflightVerdict {
     let layout = |hosts: &[&str], line: &str, odd: bool| PreflightLayout {
         hosts: names(hosts),
         lines: vec![format!("system: {line}")],
+        digest: String::new(),
         odd,
         difference: if odd {
             vec!["- system: sda".to_owned(), format!("+ system: {line}")]

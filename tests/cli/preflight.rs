@@ -383,3 +383,150 @@ fn disks_are_variables_by_what_they_are_for() {
         ran.out
     );
 }
+
+/// Three hosts whose state is looked at, changed by the first task, and needed by the second, which fails on `b` as long
+/// as there is no file `mended`.
+fn changing() -> Desk {
+    let desk = Desk::hosts(&["a", "b", "c"]);
+    for host in ["a", "b", "c"] {
+        std::fs::write(desk.home(host).join("state"), "new\n").unwrap();
+    }
+    desk.write(
+        "play.yml",
+        "- hosts: web\n  gather_facts: false\n  preflight:\n    - {name: state, command: cat state, same: true}\n  tasks:\n    \
+         - {name: one, shell: echo formatted > state; echo one >> done}\n    \
+         - {name: two, shell: \"test {{ inventory_hostname }} != b -o -e mended && echo two >> done\"}\n",
+    );
+    desk.cmd("run play.yml -i hosts.ini").run().code(2);
+    desk
+}
+
+#[test]
+fn retry_accepts_what_the_run_before_left() {
+    let desk = changing();
+    std::fs::write(desk.home("b").join("mended"), "").unwrap();
+    let ran = desk.cmd("retry --output json").run().code(0);
+    let events = ran.events();
+    let verdict = of(&events, "preflight_verdict")[0];
+    assert_eq!(verdict["notes"][0]["text"], "as the run before left it");
+    assert_eq!(desk.host_file("b", "done"), "one\ntwo\n");
+}
+
+#[test]
+fn retry_refuses_a_host_that_somebody_else_has_changed() {
+    let desk = changing();
+    std::fs::write(desk.home("b").join("mended"), "").unwrap();
+    std::fs::write(desk.home("b").join("state"), "somebody was here\n").unwrap();
+    let ran = desk.cmd("retry").run().code(10);
+    assert!(
+        ran.out
+            .contains("its answer is none of those that the run before approved"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out
+            .contains("neither as the run before approved it nor as it left it"),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("`batchssh run` instead of retry"), "{}", ran.out);
+    assert_eq!(desk.host_file("b", "done"), "one\n");
+}
+
+#[test]
+fn hosts_that_were_left_out_are_not_usual_when_they_are_alone_in_the_retry() {
+    let desk = desk(&[
+        ("a", "echo 1"),
+        ("b", "echo 2"),
+        ("c", "echo 1"),
+        ("d", "echo 2"),
+        ("e", "echo 1"),
+    ]);
+    let check = "    - {name: kernels, command: which-kernel, same: true, on_mismatch: drop}\n";
+    run(&desk, check, "").code(10);
+    assert_eq!(done_on(&desk), "ace");
+    desk.cmd("retry").run().code(10);
+    assert_eq!(done_on(&desk), "ace", "two odd hosts are alike, and odd all the same");
+    // Mended, they are as the others were.
+    for host in ["b", "d"] {
+        let program = desk.fleet.dir().join("bin").join(host).join("which-kernel");
+        std::fs::write(program, "#!/bin/sh\necho 1\n").unwrap();
+    }
+    desk.cmd("retry").run().well();
+    assert_eq!(done_on(&desk), "abcde");
+}
+
+/// Whether a program is there; a test that needs it is not tried without.
+#[expect(clippy::print_stderr, reason = "a test that is not tried says so")]
+fn there(program: &str) -> bool {
+    let found = std::process::Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output();
+    let found = found.is_ok_and(|out| out.status.success());
+    if !found {
+        eprintln!("`{program}` is not on this machine: not tried");
+    }
+    found
+}
+
+/// Runs a command line of the desk in a shell.
+fn shell(desk: &Desk, line: &str) -> (Option<i32>, String) {
+    let line = line.replace("batchssh", env!("CARGO_BIN_EXE_batchssh"));
+    let out = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .current_dir(&desk.dir)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
+        .env("HOME", desk.path("home"))
+        .env("XDG_STATE_HOME", desk.path("state"))
+        .env("LC_ALL", "C.UTF-8")
+        .output()
+        .unwrap();
+    let text = [out.stdout, out.stderr].concat();
+    (out.status.code(), String::from_utf8_lossy(&text).into_owned())
+}
+
+const ASK: &str = "    - {name: kernels, command: which-kernel, same: true, on_mismatch: ask}\n";
+
+#[test]
+fn ask_without_a_terminal_is_stop_with_a_hint() {
+    if !there("setsid") {
+        return;
+    }
+    let desk = desk(&[("a", "echo 1"), ("b", "echo 2"), ("c", "echo 1")]);
+    desk.write("play.yml", &play(ASK));
+    let (code, text) = shell(&desk, "setsid -w batchssh run play.yml -i hosts.ini </dev/null");
+    assert_eq!(code, Some(10), "{text}");
+    assert!(text.contains("needs a terminal, and there is none"), "{text}");
+    assert_eq!(done_on(&desk), "");
+}
+
+#[test]
+fn ask_asks_at_the_terminal_with_the_hosts_named() {
+    if !there("script") {
+        return;
+    }
+    let desk = desk(&[("a", "echo 1"), ("b", "echo 2"), ("c", "echo 1")]);
+    desk.write("play.yml", &play(ASK));
+    // The answer is typed when the question is there.
+    let at_terminal = |answer: &str| {
+        let _ = std::fs::remove_file(desk.path("screen"));
+        shell(
+            &desk,
+            &format!(
+                "{{ n=0; until grep -q 'go on without' screen 2>/dev/null || [ $n -gt 200 ]; do sleep 0.05; n=$((n + 1)); done; \
+                 echo {answer}; sleep 1; }} | script -qefc 'batchssh run play.yml -i hosts.ini -T 5' screen"
+            ),
+        )
+    };
+    let (code, text) = at_terminal("n");
+    assert_eq!(code, Some(10), "{text}");
+    assert!(text.contains("1 of 3 hosts did not pass: b"), "{text}");
+    assert!(text.contains("not approved: nothing is done on any host"), "{text}");
+    assert_eq!(done_on(&desk), "");
+    let (code, text) = at_terminal("yes");
+    assert_eq!(code, Some(10), "{text}");
+    assert!(text.contains("approved to go on without 1 of 3 hosts"), "{text}");
+    assert_eq!(done_on(&desk), "ac");
+}

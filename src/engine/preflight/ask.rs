@@ -301,7 +301,7 @@ impl Asking<'_> {
             Err(reason) => return silent(Status::Failed, reason),
         };
         let digest = Evidence::digest(&reply.stdout);
-        let prior = self.shared.preflight.prior.of(&self.host, &check.name);
+        let prior = self.shared.prior().of(&self.host, &check.name);
         let standing = prior.map_or(Standing::New, |prior| prior.standing(&digest));
         let disk = match (standing, prior) {
             // The same disks keep their numbers: those that are formatted by now might not count any more.

@@ -18,7 +18,6 @@ use crate::event::preflight::Decision;
 use crate::event::{EventKind, Status};
 use crate::names::HostName;
 use crate::plan::{Entry, Play};
-use crate::preflight::PriorEvidence;
 use crate::preflight::verdict::{Outcome, Verdict, judge};
 use crate::vars::VarMap;
 
@@ -29,8 +28,6 @@ pub use way::{Answer, Ask, Question};
 
 /// What pre-flight needs from outside.
 pub struct Hooks {
-    /// What the run that this one goes on with knows.
-    pub prior: PriorEvidence,
     /// Asks somebody (`on_mismatch: ask`).
     pub ask: Ask,
 }
@@ -38,7 +35,6 @@ pub struct Hooks {
 impl Default for Hooks {
     fn default() -> Self {
         Self {
-            prior: PriorEvidence::default(),
             ask: Box::new(|_| Answer::Nobody),
         }
     }
@@ -98,7 +94,7 @@ impl Engine<'_> {
                     .iter()
                     .filter_map(|asked| Some((&asked.host, asked.outcomes.get(index)?)))
                     .collect();
-                judge(check, &outcomes)
+                judge(check, &outcomes, shared.prior().layouts(&check.name))
             })
             .collect();
         for verdict in &verdicts {
