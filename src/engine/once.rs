@@ -184,7 +184,8 @@ impl Work<'_> {
     fn run_name(&self, scope: &Scope, host: &HostRun) -> Result<String, ModuleError> {
         let root = &self.shared.options.root_run_id;
         // Not where it stands: lines of a playbook may move before somebody goes on with it.
-        let (play, id, nth, pass) = (self.play.number, &self.id, host.doing.did.nth, host.pass);
+        let (play, id, nth) = (self.play.number, &self.id, host.doing.did.nth);
+        let pass = if self.task.repeat.is_some() { host.pass } else { 0 };
         Ok(format!(
             "{OF_RUN}{root}/{}/{play}.{id}#{nth}.{pass}{}",
             host.name,
