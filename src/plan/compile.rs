@@ -379,7 +379,6 @@ impl<'a> Compiler<'a> {
             max_fail_percentage: get("max_fail_percentage"),
             force_handlers: get("force_handlers"),
             preflight,
-            canary: get("canary"),
             keywords,
             body,
             handlers,

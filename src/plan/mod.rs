@@ -75,8 +75,6 @@ pub struct Play {
     pub force_handlers: Option<Node>,
     /// `preflight`: checks that all hosts of the play must pass before its first task.
     pub preflight: Vec<preflight::Check>,
-    /// `canary`: what a wave of `serial` must look like for the next one to start.
-    pub canary: Option<Node>,
     /// Keywords of the play itself: for connecting, and for the implicit fact gathering.
     pub keywords: Keywords,
     /// `pre_tasks`, roles, `tasks`, `post_tasks`, with the implicit `flush_handlers` between them.
