@@ -22,6 +22,7 @@ mod markers;
 mod mistakes;
 mod outputs;
 mod policy;
+mod replay;
 mod resume;
 mod retry;
 mod signals;
