@@ -15,6 +15,7 @@ mod exec;
 mod files;
 mod flow;
 mod journal;
+mod kill;
 mod listings;
 mod locks;
 mod looks;
