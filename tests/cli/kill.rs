@@ -118,18 +118,15 @@ fn r22_what_was_shown_is_in_the_journal_and_what_is_in_the_journal_was_done_once
         for host in hosts {
             std::fs::remove_file(desk.home(host).join("ran")).unwrap_or_default();
         }
+        let before = desk.runs().len();
         let mut running = desk.cmd("run site.yml -i hosts.ini --output json").spawn();
         wait(Duration::from_millis(random.below(longest)));
         running.signal(Signal::KILL);
         let mut shown = String::new();
         running.output().read_to_string(&mut shown).unwrap();
         running.killed_or_ended();
-        let Some(run) = desk
-            .runs()
-            .into_iter()
-            .nth_back(0)
-            .filter(|run| run.join("journal.ndjson").exists())
-        else {
+        let newest = desk.runs().into_iter().nth(before);
+        let Some(run) = newest.filter(|run| run.join("journal.ndjson").exists()) else {
             continue;
         };
         let journal = std::fs::read_to_string(run.join("journal.ndjson")).unwrap();
