@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::cli::approve;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
@@ -16,6 +17,7 @@ use crate::cli::runs::store::Store;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
+use crate::engine::preflight::Hooks;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
 use crate::event::{EventKind, Severity, WrittenFile};
@@ -108,8 +110,12 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
+    let late_screen = Arc::default();
+    let hooks = Hooks {
+        ask: approve::asker(Arc::clone(&late_screen), cancel.clone()),
+    };
     let mut lineage = setup.lineage();
-    let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
+    let shared = setup.share(tell, keep, cancel.clone(), hooks, occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
         shared.inventory.check_vars_files(Some(folder))?;
@@ -150,6 +156,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
+    let _ = late_screen.set(screen.clone());
     let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
     let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;

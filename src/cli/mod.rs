@@ -1,9 +1,10 @@
 //! The command line: what was typed becomes a plan and a run.
 
 mod adhoc;
+mod approve;
 pub mod args;
 mod ask;
-mod audit;
+pub(crate) mod audit;
 mod commands;
 mod conduct;
 pub mod demo;

@@ -25,7 +25,7 @@ pub fn who() -> String {
 }
 
 /// The name of the user on the controller, else the number.
-fn user() -> String {
+pub fn user() -> String {
     let id = rustix::process::getuid().as_raw();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = known.lines().find_map(|line| {

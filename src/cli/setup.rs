@@ -10,6 +10,7 @@ use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secre
 use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
+use crate::engine::preflight::Hooks;
 use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, LockOptions, Parts, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
@@ -205,7 +206,14 @@ impl Setup {
     }
 
     /// Asks for passwords, reads keys, and puts together what workers share.
-    pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+    pub fn share(
+        self,
+        tell: Tell,
+        keep: Keep,
+        cancel: CancelToken,
+        hooks: Hooks,
+        adhoc: bool,
+    ) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
         let mask = self.mask(&secrets);
         let mut options = self.run_options(&secrets, adhoc);
@@ -227,6 +235,7 @@ impl Setup {
             keep,
             cancel,
             mask,
+            preflight: hooks,
         }))
     }
 

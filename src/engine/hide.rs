@@ -2,6 +2,7 @@
 
 use crate::engine::mask::Mask;
 use crate::engine::shared::{Keep, Tell};
+use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
 use crate::event::{Diff, EventKind, Lost, TaskReport, WrittenEntry};
 
 /// Tells events without the secrets that `mask` knows at that moment.
@@ -42,6 +43,20 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         }
         EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
+        EventKind::PreflightStarted { play, checks, .. } => checks.iter_mut().chain([play]).for_each(text),
+        EventKind::PreflightAnswer(told) => {
+            let PreflightAnswer {
+                check,
+                command,
+                answer,
+                msg,
+                disk,
+                ..
+            } = &mut **told;
+            [check, command, answer, msg].into_iter().for_each(text);
+            mask.value(disk);
+        }
+        EventKind::PreflightVerdict(told) => verdict(mask, told),
         EventKind::TaskStarted { task, path, .. } => {
             text(task);
             text(path);
@@ -67,6 +82,19 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         EventKind::Message { text: said, .. } => text(said),
         EventKind::RunCancelled { .. } | EventKind::RunFinished { .. } => {}
     }
+}
+
+fn verdict(mask: &Mask, told: &mut PreflightVerdict) {
+    let text = |text: &mut String| *text = mask.text(text);
+    [&mut told.check, &mut told.path, &mut told.msg]
+        .into_iter()
+        .for_each(text);
+    told.help.iter_mut().for_each(text);
+    for layout in &mut told.layouts {
+        layout.lines.iter_mut().chain(&mut layout.difference).for_each(text);
+    }
+    told.refused.iter_mut().for_each(|refusal| text(&mut refusal.reason));
+    told.notes.iter_mut().for_each(|note| text(&mut note.text));
 }
 
 fn names(mask: &Mask, entries: &mut [WrittenEntry]) {

@@ -50,7 +50,7 @@ pub fn run(engine: &Engine<'_>, play: &PlayRun, hosts: &mut [HostRun], last: boo
 }
 
 /// How many sessions may stay open at once; with more hosts each closes its own after every task.
-fn keep_sessions(hosts: usize) -> bool {
+pub(super) fn keep_sessions(hosts: usize) -> bool {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
         .unwrap_or(u64::MAX);

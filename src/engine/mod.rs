@@ -21,6 +21,7 @@ mod pending;
 mod perform;
 mod play;
 mod policed;
+pub mod preflight;
 mod recall;
 pub mod replay;
 mod scan;
@@ -44,6 +45,7 @@ use indexmap::IndexMap;
 
 use crate::engine::host::HostRun;
 use crate::engine::play::PlayRun;
+use crate::engine::preflight::Cleared;
 use crate::engine::shared::Shared;
 use crate::engine::task::{Learnt, Next, Work};
 use crate::event::{EventKind, Severity, Status};
@@ -65,6 +67,17 @@ pub struct Engine<'a> {
     shared: &'a Arc<Shared>,
     pool: rayon::ThreadPool,
     crashed: AtomicBool,
+}
+
+/// What follows from a play for the run.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    /// On to the next play.
+    GoOn,
+    /// Nothing more is to run.
+    End,
+    /// A pre-flight check says that nothing more is to run; its name.
+    Refused(String),
 }
 
 /// How a run ended, beside what its events tell.
@@ -149,7 +162,7 @@ impl<'a> Engine<'a> {
         }
         let run_magic = Arc::new(self.run_magic());
         let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
-        for (number, play) in plan.plays.iter().enumerate() {
+        for (index, play) in plan.plays.iter().enumerate() {
             let (mut names, warnings) = hosts_of(shared, play)?;
             for text in warnings {
                 let text = format!("{}: {text}", play.at);
@@ -159,9 +172,14 @@ impl<'a> Engine<'a> {
                 });
             }
             names.retain(|name| !hosts.get(name).is_some_and(|host| host.out));
-            let last = number + 1 == plan.plays.len();
-            let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            if !self.play(play, &run_magic, &mut hosts, &names, number, last)? || shared.cancel.is_winding_down() {
+            let last = index + 1 == plan.plays.len();
+            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let flow = self.play(play, &run_magic, &mut hosts, &names, number, last)?;
+            if let Flow::Refused(check) = &flow {
+                let later = plan.plays.iter().skip(index + 1);
+                self.leave_out(later, check, &mut hosts)?;
+            }
+            if flow != Flow::GoOn || shared.cancel.is_winding_down() {
                 break;
             }
         }
@@ -178,6 +196,22 @@ impl<'a> Engine<'a> {
         Ok(Ended {
             crashed: self.crashed.load(Ordering::Relaxed),
         })
+    }
+
+    /// A pre-flight check stopped the run: the hosts of later plays are not through.
+    fn leave_out<'p>(
+        &self,
+        later: impl Iterator<Item = &'p Arc<Play>>,
+        check: &str,
+        hosts: &mut IndexMap<HostName, HostRun>,
+    ) -> Result<(), Diagnostics> {
+        for play in later {
+            for name in hosts_of(self.shared, play)?.0 {
+                let host = hosts.entry(name.clone()).or_insert_with(|| self.shared.host(&name));
+                preflight::not_begun(host, check);
+            }
+        }
+        Ok(())
     }
 
     /// Gives the hosts back, many at once.
@@ -201,7 +235,7 @@ impl<'a> Engine<'a> {
         map
     }
 
-    /// One play, batch by batch. False: nothing more is to run.
+    /// One play: its pre-flight, then batch by batch.
     fn play(
         &self,
         play: &Arc<Play>,
@@ -210,16 +244,24 @@ impl<'a> Engine<'a> {
         names: &[HostName],
         number: u32,
         last: bool,
-    ) -> Result<bool, Diagnostics> {
+    ) -> Result<Flow, Diagnostics> {
         let shared = self.shared;
         if names.is_empty() {
             let run = PlayRun::new(shared, play, run_magic, &[], &[]);
             (shared.tell)(EventKind::PlaySkipped { play: run.name });
-            return Ok(true);
+            return Ok(Flow::GoOn);
         }
-        let batches = batches(shared, play, names)?;
+        // What is wrong in the play is found before anybody is asked anything.
+        batches(shared, play, names)?;
+        let is_free = is_free(shared, play)?;
+        let names = match self.preflight(play, run_magic, hosts, names, number) {
+            Cleared::Hosts(names) => names,
+            Cleared::Nobody(None) => return Ok(Flow::End),
+            Cleared::Nobody(Some(check)) => return Ok(Flow::Refused(check)),
+        };
+        let names = names.as_slice();
         let mut rest = names;
-        for size in batches {
+        for size in batches(shared, play, names)? {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             let mut run = PlayRun::new(shared, play, run_magic, names, batch);
@@ -233,12 +275,13 @@ impl<'a> Engine<'a> {
             let mut workers: Vec<HostRun> = batch
                 .iter()
                 .map(|name| {
-                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| shared.host(name));
+                    // Their order is made anew below, and a removal that keeps it would take a time that grows with the fleet.
+                    let mut host = hosts.swap_remove(name).unwrap_or_else(|| shared.host(name));
                     host.begin(cursor::Cursor::new(body.clone()));
                     host
                 })
                 .collect();
-            let go_on = if is_free(shared, play)? {
+            let go_on = if is_free {
                 free::run(self, &run, &mut workers, last)
             } else {
                 linear::run(self, &run, &mut workers, last)
@@ -258,12 +301,12 @@ impl<'a> Engine<'a> {
             }
             if !go_on || all_out || shared.cancel.is_winding_down() {
                 for name in rest {
-                    hosts.entry(name.clone()).or_insert_with(|| HostRun::new(name)).cut = true;
+                    hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name)).cut = true;
                 }
-                return Ok(false);
+                return Ok(Flow::End);
             }
         }
-        Ok(true)
+        Ok(Flow::GoOn)
     }
 
     /// The play's tasks with the implicit fact gathering in front.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -12,6 +12,7 @@ use crate::deadline::{CancelToken, Deadline};
 use crate::engine::hide;
 use crate::engine::host::HostRun;
 use crate::engine::mask::Mask;
+use crate::engine::preflight;
 use crate::engine::replay::Replay;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
@@ -19,6 +20,7 @@ use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
 use crate::policy::Bound;
+use crate::preflight::PriorEvidence;
 use crate::secret::Secret;
 use crate::settings::{HostLock, InDoubt};
 use crate::source::Diagnostics;
@@ -160,6 +162,8 @@ pub struct Shared {
     pub deadline: Deadline,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
     /// Variables of every host, published after each of its tasks.
     hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
     /// Facts that other hosts' tasks gave to a host (`delegate_facts`), until its next task.
@@ -253,6 +257,8 @@ pub struct Parts {
     pub cancel: CancelToken,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
 }
 
 impl Shared {
@@ -282,6 +288,7 @@ impl Shared {
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,
+            preflight: parts.preflight,
             hosts,
             told_no_lock: AtomicBool::new(false),
             given: Mutex::default(),
@@ -313,6 +320,12 @@ impl Shared {
     /// What earlier runs of the chain did.
     pub fn replay(&self) -> Option<&Replay> {
         self.replay.get()
+    }
+
+    /// What earlier runs of the chain know about the hosts' evidence.
+    pub fn prior(&self) -> &PriorEvidence {
+        static NOTHING: LazyLock<PriorEvidence> = LazyLock::new(PriorEvidence::default);
+        self.replay.get().map_or(&NOTHING, |replay| &replay.prior)
     }
 
     /// What a host published last.

@@ -34,6 +34,9 @@ impl RunSummary {
             | EventKind::PlayStarted { .. }
             | EventKind::PlaybookRead { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PreflightStarted { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PreflightVerdict(_)
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }

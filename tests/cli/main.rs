@@ -10,6 +10,7 @@ mod sshd;
 #[path = "../support/pty.rs"]
 mod pty;
 
+mod audit;
 mod become_user;
 mod exec;
 mod files;
@@ -23,6 +24,7 @@ mod markers;
 mod mistakes;
 mod outputs;
 mod policy;
+mod preflight;
 mod replay;
 mod resume;
 mod retry;

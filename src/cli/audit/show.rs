@@ -203,3 +203,74 @@ pub fn reasons(heard: &Heard) -> Vec<(&str, Vec<&str>)> {
     }
     reasons.into_values().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::audit::answers::Answers;
+    use crate::cli::audit::subject::Subject;
+    use crate::event::{Event, EventKind, Status};
+    use crate::report::testing::{command, result};
+
+    fn heard(answers: impl IntoIterator<Item = (String, String)>) -> Heard {
+        let mut fold = Answers::new(Subject::Command("x".to_owned()), Normaliser::new([]));
+        for (host, text) in answers {
+            let kind: EventKind = result(command(&host, Status::Ok, 0, &text, ""));
+            fold.observe(&Event {
+                kind,
+                seq: 1,
+                time: String::new(),
+            });
+        }
+        fold.finish()
+    }
+
+    #[test]
+    fn a_fleet_in_which_everybody_is_different_fits_some_screens() {
+        let word = |n: usize| -> String { format!("{n:04}").bytes().map(|b| char::from(b + b'a' - b'0')).collect() };
+        let heard = heard((0..2000).map(|n| (format!("web{n:04}"), format!("I like {}\n", word(n)))));
+        let view = View::new(&heard);
+        let text = show(&view, None, &Terminal::plain(), false);
+        assert!(text.lines().count() < 150, "{}", text.lines().count());
+        assert!(text.contains(".. 1969 more groups of hosts; -v shows them"), "{text}");
+        let all = show(&view, None, &Terminal::plain(), true);
+        assert_eq!(all.matches("\nodd: ").count(), 1999);
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_and_the_marks_are_coloured() {
+        let long: String = (0..200).map(|n| format!("line {n} x\n")).collect();
+        let odd = long.replace("line 7 x", "line 7 y");
+        let heard = heard((0..5).map(|n| (format!("web{n}"), if n == 3 { odd.clone() } else { long.clone() })));
+        let view = View::new(&heard);
+        let colours = Terminal {
+            colour: true,
+            unicode: true,
+            ..Terminal::plain()
+        };
+        let text = show(&view, None, &colours, false);
+        assert!(
+            text.contains("\u{1b}[0;31m[-x-]\u{1b}[0m\u{1b}[0;32m{+y+}\u{1b}[0m"),
+            "{text:?}"
+        );
+        assert!(text.contains("… 140 more lines; -v shows them"), "{text}");
+    }
+
+    #[test]
+    fn equal_reasons_are_one_line() {
+        let mut heard = heard([]);
+        heard.silent = (1..=300)
+            .map(|n| {
+                (
+                    format!("web{n:03}"),
+                    format!("cannot connect to 10.0.{}.{}:22: no route", n / 250, n % 250),
+                )
+            })
+            .collect();
+        let text = show(&View::new(&heard), None, &Terminal::plain(), false);
+        assert!(
+            text.ends_with("no answer:\n    web[001-300]  (300 hosts)  cannot connect to 10.0.0.1:22: no route\n"),
+            "{text}"
+        );
+    }
+}

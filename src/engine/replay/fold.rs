@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::engine::replay::approved::Approved;
 use crate::engine::replay::record::{Key, Pass, Record, is_final};
 use crate::engine::replay::{Once, Replay, Resolution, Track, others};
 use crate::event::{EventKind, Status, TaskReport};
@@ -21,6 +22,7 @@ pub struct Fold {
     run: String,
     /// Hosts that the last run with them could not give back.
     open: HashSet<HostName>,
+    approved: Approved,
 }
 
 impl Fold {
@@ -31,6 +33,7 @@ impl Fold {
                 self.run = run;
                 self.batches.clear();
                 self.open.extend(hosts.iter().cloned());
+                self.approved.run(&hosts, origin.from_start);
                 if origin.from_start {
                     for host in &hosts {
                         self.hosts.remove(host);
@@ -53,6 +56,7 @@ impl Fold {
                 repeatable,
                 ..
             } => {
+                self.approved.begun(&host);
                 let key = Key { play, id, nth };
                 if let Some(record) = self.live(&host, key, &task, &path) {
                     record.acted |= !repeatable;
@@ -73,6 +77,8 @@ impl Fold {
                     self.open.remove(&host);
                 }
             }
+            EventKind::PreflightAnswer(answer) => self.approved.answer(*answer),
+            EventKind::PreflightVerdict(verdict) => self.approved.verdict(*verdict),
             EventKind::TaskRetrying { host, .. } => self.attempt_ended(&host),
             EventKind::ItemResult(report) => {
                 let index = report.did.index.unwrap_or_default();
@@ -87,11 +93,15 @@ impl Fold {
                     );
                 }
             }
-            EventKind::TaskResult(report) => self.result(*report),
+            EventKind::TaskResult(report) => {
+                self.approved.result(&report);
+                self.result(*report);
+            }
             EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
+            | EventKind::PreflightStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
@@ -218,6 +228,12 @@ impl Fold {
 
     /// Ready to go on from, with these hosts. `accept`: tasks that are not in the records are no reason to stop.
     pub fn finish(self, accept: bool, running: &HashSet<HostName>) -> Replay {
+        let in_doubt = |records: &[Record]| {
+            let passes = |record: &Record| record.whole.is_in_doubt() || record.passes.values().any(Pass::is_in_doubt);
+            records.iter().any(passes)
+        };
+        let doubtful = self.hosts.iter().filter(|(_, records)| in_doubt(records));
+        let prior = self.approved.finish(doubtful.map(|(host, _)| host));
         let (tracked, others): (HashMap<_, _>, HashMap<_, _>) =
             self.hosts.into_iter().partition(|(host, _)| running.contains(host));
         let hosts = tracked.into_iter().map(|(host, records)| {
@@ -239,6 +255,7 @@ impl Fold {
             once: once.collect(),
             others: others.collect(),
             open: self.open,
+            prior,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What earlier runs of a chain did, for a run that goes on with them (`retry`, `resume`): the fold of their events. The
 //! engine walks the playbook as usual; [`Track`] says of each task whether its result is there already.
 
+mod approved;
 mod fold;
 mod others;
 mod record;
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::engine::shared::HostVars;
 use crate::names::HostName;
+use crate::preflight::PriorEvidence;
 
 pub use fold::Fold;
 pub use record::{Key, Pass, Record, outcome as outcome_of};
@@ -52,6 +54,8 @@ pub struct Replay {
     others: HashMap<HostName, Arc<HostVars>>,
     /// Hosts that the last run with them could not give back.
     open: HashSet<HostName>,
+    /// What its pre-flight checks approved, and what was seen since.
+    pub prior: PriorEvidence,
 }
 
 impl Replay {
