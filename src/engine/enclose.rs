@@ -255,14 +255,12 @@ impl Enclosure {
 
     /// Takes in what was said about the lease.
     fn note(&mut self, said: &Said) {
-        if let Some(lease) = &mut self.needs.lease {
-            if said.last("lease").is_some() {
-                lease.held = true;
-                self.state = Some(State::Held);
-            } else if let Some(why) = said.last("nolease") {
-                self.needs.lease = None;
-                self.state = Some(State::None(visible(why)));
-            }
+        let Some(lease) = &mut self.needs.lease else { return };
+        if let Some(why) = lease.learn(said) {
+            self.needs.lease = None;
+            self.state = Some(State::None(visible(&why)));
+        } else if let Some(held) = &lease.held {
+            self.state = Some(State::Held(held.clone()));
         }
     }
 

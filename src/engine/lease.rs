@@ -10,7 +10,7 @@ use crate::engine::once::OF_RUN;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::shared::Shared;
 use crate::event::{EventKind, Refusal, Severity};
-use crate::marker::{Act, Lease, run_prefix};
+use crate::marker::{Act, Held, Lease, run_prefix};
 use crate::modules::step::{Link, Reader};
 use crate::names::HostName;
 use crate::settings::HostLock;
@@ -26,7 +26,7 @@ const POLL: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
     /// This run has it.
-    Held,
+    Held(Held),
     /// None can be kept there; why.
     None(String),
 }
@@ -93,7 +93,7 @@ pub(super) fn lease(shared: &Shared) -> Option<Lease> {
         who: options.who.clone(),
         expiry: options.lock.expiry,
         required: options.lock.mode == HostLock::Require,
-        held: false,
+        held: None,
     })
 }
 
@@ -164,7 +164,11 @@ impl HostRun {
                 return;
             }
             let forget = good && hold.marked;
-            if hold.state != Some(State::Held) && !forget && !hold.inherited {
+            let held = match &hold.state {
+                Some(State::Held(held)) => Some(held.clone()),
+                Some(State::None(_)) | None => None,
+            };
+            if held.is_none() && !forget && !hold.inherited {
                 continue;
             }
             let prefix = if forget {
@@ -180,7 +184,7 @@ impl HostRun {
                     who: shared.options.who.clone(),
                     expiry: shared.options.lock.expiry,
                     required: false,
-                    held: true,
+                    held,
                 }),
                 ..Needs::default()
             });
@@ -204,7 +208,7 @@ impl HostRun {
 /// Waits in line for a host, as long as `--lock-wait` says. True when it has the host now; false when it need not wait.
 pub(super) fn wait(shared: &Shared, around: &mut Enclosure, reader: &mut Reader<'_>) -> Result<bool, Box<Outcome>> {
     let limit = shared.options.lock.wait;
-    if limit.is_zero() || around.needs().lease.as_ref().is_none_or(|lease| lease.held) {
+    if limit.is_zero() || around.needs().lease.as_ref().is_none_or(|lease| lease.held.is_some()) {
         return Ok(false);
     }
     let begun = Instant::now();

@@ -12,6 +12,7 @@ use crate::engine::task::Work;
 use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
 use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
+use crate::plan::once::{default_name, written_name};
 use crate::shell::elevate::{Become, exports};
 use crate::source::Diagnostic;
 use crate::transport::ConnectSettings;
@@ -65,9 +66,9 @@ impl Work<'_> {
         };
         match host.hold(&hold.key).map(|known| &known.state) {
             Some(Some(State::None(_))) => lease = None,
-            Some(Some(State::Held)) => {
+            Some(Some(State::Held(held))) => {
                 if let Some(lease) = &mut lease {
-                    lease.held = true;
+                    lease.held = Some(held.clone());
                 }
             }
             Some(None) | None => {}
@@ -157,15 +158,15 @@ impl Work<'_> {
         let mut name = match truth(&value) {
             Some(false) => return Ok(None),
             Some(true) => {
-                let playbook = self.play.play.playbook.file_name().unwrap_or_default();
-                let play = self.play.play.name.as_ref().unwrap_or(&self.play.play.hosts);
-                let mut name = format!("{}/{}/{}", playbook.to_string_lossy(), written(play), self.own_name()?);
+                let mut name = default_name(&self.play.play, self.task).ok_or_else(|| self.nameless())?;
                 if delegated && !self.flag(self.task.keywords.run_once.as_ref(), scope, false)? {
                     name += &format!("@{}", host.name);
                 }
                 name
             }
-            None if once.inherited => format!("{value}/{}", self.own_name()?),
+            None if once.inherited => {
+                format!("{value}/{}", written_name(self.task).ok_or_else(|| self.nameless())?)
+            }
             None => value.to_string(),
         };
         if name.trim().is_empty() {
@@ -191,19 +192,9 @@ impl Work<'_> {
         ))
     }
 
-    /// The task's name as written, so that it is the same for every host.
-    fn own_name(&self) -> Result<String, ModuleError> {
-        let Some(name) = &self.task.name else {
-            return Err(
-                Diagnostic::new("a task that is done `once` needs a `name`, its marker is called by it")
-                    .at(self.task.at.clone())
-                    .into(),
-            );
-        };
-        Ok(match &self.task.role {
-            Some(role) => format!("{} : {}", role.name, written(name)),
-            None => written(name),
-        })
+    fn nameless(&self) -> Diagnostic {
+        Diagnostic::new("a task that is done `once` needs a `name`: its marker is called by it")
+            .at(self.task.at.clone())
     }
 
     fn item(&self, scope: &Scope) -> Result<String, Diagnostic> {
@@ -253,13 +244,6 @@ impl Work<'_> {
             parts.add_content(format!("content {number}"), content);
         }
         parts
-    }
-}
-
-fn written(node: &Node) -> String {
-    match &node.kind {
-        Kind::List(items) => items.iter().filter_map(Node::scalar_text).collect::<Vec<_>>().join(","),
-        _ => node.scalar_text().unwrap_or_default(),
     }
 }
 

@@ -62,13 +62,25 @@ impl Envelope<'_> {
     pub fn command(&self, act: &Act, inner: &Command, exports: &[u8]) -> Command {
         let mut text = HEAD.clone();
         let mut arguments: Vec<Vec<u8>> = vec![self.nonce.clone().into(), [exports, inner.for_host()].concat()];
+        let kept = self.lease.and_then(|lease| lease.kept().filter(|_| may_keep(act)));
         if self.lease.is_some() || self.marker.is_some() {
+            text += &PROCESS;
+        }
+        if (self.lease.is_some() && kept.is_none()) || self.marker.is_some() {
             text += &STORE;
             arguments.push(self.store.unwrap_or_default().into());
         }
-        if let Some(lease) = self.lease {
-            text += &LEASE;
-            arguments.extend(lease.arguments());
+        let is_kept = kept.is_some();
+        match (self.lease, kept) {
+            (None, _) => {}
+            (Some(_), Some(kept)) => {
+                text += &KEEP;
+                arguments.extend(kept);
+            }
+            (Some(lease), None) => {
+                text += &LEASE;
+                arguments.extend(lease.arguments());
+            }
         }
         if let Some(marker) = self.marker {
             text += &MARKER;
@@ -86,7 +98,8 @@ impl Envelope<'_> {
             Act::Release(prefix) => arguments.push(prefix.clone().into()),
             Act::Look | Act::Hold | Act::Run | Act::Claim => {}
         }
-        for line in self.calls(act) {
+        let hold = if is_kept { "b_keep" } else { "b_hold" };
+        for line in self.calls(act, hold) {
             text += line;
             text.push('\n');
         }
@@ -95,7 +108,7 @@ impl Envelope<'_> {
 
     /// The lines that call the pieces, in the order that holds for all of them: lease, marker, guard, intent, the
     /// command, done, measure.
-    fn calls(&self, act: &Act) -> Vec<&'static str> {
+    fn calls(&self, act: &Act, hold: &'static str) -> Vec<&'static str> {
         let (lease, marker, guard) = (self.lease.is_some(), self.marker.is_some(), self.guard.is_some());
         let mut calls = Vec::new();
         let mut call = |wanted: bool, line: &'static str| {
@@ -110,11 +123,11 @@ impl Envelope<'_> {
                 call(true, "b_stop would \"$b_last\"");
             }
             Act::Hold => {
-                call(true, "b_hold");
+                call(true, hold);
                 call(true, "b_stop held");
             }
             Act::Run | Act::Claim => {
-                call(lease, "b_hold");
+                call(lease, hold);
                 call(marker, "b_open run || b_stop store \"$b_why\"");
                 call(marker, "b_probe");
                 call(guard, "b_guard \"$@\"");
@@ -141,7 +154,14 @@ impl Envelope<'_> {
     }
 }
 
+/// True where the short form of the lease will do.
+fn may_keep(act: &Act) -> bool {
+    matches!(act, Act::Run | Act::Claim | Act::Hold)
+}
+
 static HEAD: LazyLock<String> = LazyLock::new(|| bare(snippets::ENVELOPE));
+static PROCESS: LazyLock<String> = LazyLock::new(|| bare(snippets::PROCESS));
+static KEEP: LazyLock<String> = LazyLock::new(|| bare(snippets::KEEP));
 static STORE: LazyLock<String> = LazyLock::new(|| bare(snippets::STORE));
 static LEASE: LazyLock<String> = LazyLock::new(|| bare(snippets::LEASE));
 static MARKER: LazyLock<String> = LazyLock::new(|| bare(snippets::MARKER));

@@ -19,8 +19,22 @@ pub struct Lease {
     /// Nothing may run where it cannot be kept.
     pub required: bool,
     /// This run has it already.
-    pub held: bool,
+    pub held: Option<Held>,
 }
+
+/// A lease that a run has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The file on the host, as the host told it.
+    pub file: String,
+    /// Signs of life since it was last looked at in full.
+    pub beats: u32,
+}
+
+/// After so many signs of life they are tidied up.
+const TIDY: u32 = 30;
+/// Longest name of a file that is sent back to the host.
+const LONGEST: usize = 1024;
 
 /// Who has a host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,12 +50,32 @@ pub struct Owner {
 }
 
 impl Lease {
+    /// The arguments of `keep.sh`, which is enough for most exchanges of the run that has it.
+    pub(super) fn kept(&self) -> Option<Vec<Vec<u8>>> {
+        let held = self.held.as_ref()?;
+        let fits = held.beats < TIDY && held.file.starts_with('/') && held.file.len() < LONGEST;
+        fits.then(|| vec![held.file.clone().into(), word(&self.root).into()])
+    }
+
+    /// Takes in what was said about it; `Some(why)`: none can be kept there.
+    pub fn learn(&mut self, said: &Said) -> Option<String> {
+        let words = said.last("lease").and_then(|words| words.split_once(' '));
+        if let Some((_, file)) = words {
+            let before = self.kept().and(self.held.as_ref()).map_or(0, |held| held.beats);
+            self.held = Some(Held {
+                file: file.to_owned(),
+                beats: before + 1,
+            });
+        }
+        said.last("nolease").map(str::to_owned)
+    }
+
     /// The arguments of `lease.sh`.
     pub(super) fn arguments(&self) -> Vec<Vec<u8>> {
         let flag = |on: bool| if on { "1" } else { "0" };
         vec![
             word(&self.root).into(),
-            flag(self.held).into(),
+            flag(self.held.is_some()).into(),
             self.expiry.as_secs().max(1).to_string().into(),
             flag(self.required).into(),
             format!("run {}\nwho {}\n", word(&self.run), word(&self.who)).into(),

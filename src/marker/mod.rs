@@ -14,7 +14,7 @@ pub use answer::{Doubt, Said, Verdict};
 pub use digest::TaskParts;
 pub use envelope::{Act, Envelope};
 pub use guard::{Approved, Guard};
-pub use lease::{Lease, Owner};
+pub use lease::{Held, Lease, Owner};
 pub use name::{file_name, item_suffix, run_prefix};
 pub use record::Record;
 pub use task::{Judge, Marker, OnChange};

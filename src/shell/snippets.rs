@@ -36,6 +36,10 @@ pub const RUN: &str = include_str!("snippets/run.sh");
 pub const SCRIPT: &str = include_str!("snippets/script.sh");
 /// What goes around a command; the pieces that follow are put behind it as they are needed.
 pub const ENVELOPE: &str = include_str!("snippets/envelope.sh");
+/// A piece: processes.
+pub const PROCESS: &str = include_str!("snippets/process.sh");
+/// A piece: a lease that the run has is refreshed.
+pub const KEEP: &str = include_str!("snippets/keep.sh");
 /// A piece: records on the host.
 pub const STORE: &str = include_str!("snippets/store.sh");
 /// A piece: intent and done.
@@ -47,7 +51,9 @@ pub const GUARD: &str = include_str!("snippets/guard.sh");
 /// All pieces together.
 const WHOLE_ENVELOPE: &str = concat!(
     include_str!("snippets/envelope.sh"),
+    include_str!("snippets/process.sh"),
     include_str!("snippets/store.sh"),
+    include_str!("snippets/keep.sh"),
     include_str!("snippets/lease.sh"),
     include_str!("snippets/marker.sh"),
     include_str!("snippets/guard.sh"),

@@ -43,6 +43,7 @@ b_exec() {
 # the signals of that are caught here, and are as always for the command.
 b_run() {
     trap : HUP INT TERM
-    /bin/sh -c "$b_command" 2>&3 3>&-
+    # Some shells redirect themselves while they wait, and tell of a signal there: a shell of its own stands between.
+    (exec /bin/sh -c "$b_command" 2>&3 3>&-)
     b_rc=$?
 }

@@ -92,15 +92,10 @@ b_taken_by() {
 
 # b_hold: takes the lease or refreshes it, or ends with whose it is.
 b_hold() {
-    if ! { read -r b_up b_more </proc/uptime && read -r b_boot </proc/sys/kernel/random/boot_id && b_process $$; }; then
+    if ! { b_beat && read -r b_boot </proc/sys/kernel/random/boot_id; }; then
         b_none "there is no /proc"
         return
     fi
-    b_up=${b_up%%.*}
-    b_self=$b_start
-    b_mine=$b_group
-    b_process "$b_mine"
-    b_now_beat="$b_up $$ $b_self $b_mine ${b_start:-0}"
     b_place || {
         b_none "$b_why"
         return
@@ -129,7 +124,7 @@ b_hold() {
             b_last_lease
             if [ "$b_lease" = "$b_ours" ]; then
                 [ "$b_beats" -lt 40 ] || b_shorten
-                b_say lease kept
+                b_say lease kept "$b_file"
                 return
             fi
             continue
@@ -141,7 +136,7 @@ b_hold() {
         b_take
         case $? in
         0)
-            b_say lease taken
+            b_say lease taken "$b_store/lease.$b_ours"
             return
             ;;
         2)

@@ -59,13 +59,20 @@ b_probe() {
         [ "$b_changed" != keep ] || b_stop kept "$b_last"
         b_stop changed "$b_last"
     fi
-    if b_load "$b_file.i"; then
-        b_tell r "$b_text"
-        ! b_lives || b_stop doubt running
-        b_in_doubt intent
-    else
+    if ! b_load "$b_file.i"; then
         b_damaged "$b_why"
+        return 0
     fi
+    b_tell r "$b_text"
+    ! b_lives || b_stop doubt running
+    # It may have come to its end between the look at its record and the look at its processes.
+    b_seen=$b_last
+    b_scan
+    if [ "$b_last" != "$b_seen" ] || [ -e "$b_file.d" ] || [ -L "$b_file.d" ]; then
+        b_probe
+        return 0
+    fi
+    b_in_doubt intent
 }
 
 # b_damaged WHY: nobody knows what the record said. Without a whole intent it is not known either whether the task still

@@ -133,18 +133,6 @@ b_draft() {
     return 1
 }
 
-# b_process PID: group and start of a process in b_group and b_start; empty when there is none.
-b_process() {
-    b_group=
-    b_start=
-    { read -r b_line <"/proc/$1/stat"; } 2>/dev/null || return 1
-    # shellcheck disable=SC2086
-    set -- ${b_line##*) }
-    b_group=$3
-    shift 19
-    b_start=$1
-}
-
 b_now() {
     b_now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 }
