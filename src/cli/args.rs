@@ -41,6 +41,8 @@ pub enum Command {
     Resume(super::retry::ResumeArgs),
     /// Look at former runs: list, verify
     Runs(super::runs::RunsArgs),
+    /// Ask and change a run that is going on: more workers, pause, drain, attach
+    Ctl(crate::cli::ctl::CtlArgs),
     /// Show what would run where; contacts nothing
     Plan(PlanArgs),
     /// Show the inventory as Ansible does

@@ -9,21 +9,25 @@ use std::time::Instant;
 use crate::cli::approve;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
+use crate::cli::ctl;
+use crate::cli::ctl::server::{Bell, Server};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::lineage::{Lineage, files_of};
 use crate::cli::policy::{self, Verdict};
 use crate::cli::runs::store::Store;
-use crate::cli::setup::Setup;
-use crate::cli::signals::SignalGuard;
+use crate::cli::setup::{Outside, Setup};
+use crate::cli::signals::{Drain, SignalGuard, listen_for_workers};
 use crate::deadline::CancelToken;
+use crate::engine::gate::Forks;
 use crate::engine::preflight::Hooks;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{EventKind, Severity, WrittenFile};
+use crate::event::{Control, EventKind, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
+use crate::report::feed::Feed;
 use crate::report::human::{Human, HumanOptions};
 use crate::report::journal::Journal;
 use crate::report::progress::Progress;
@@ -51,6 +55,7 @@ pub struct Ready {
     hosts: Vec<HostName>,
     reporter: Reporter,
     signals: SignalGuard,
+    control: Option<Server>,
     title: String,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
@@ -142,6 +147,10 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     }
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
+    let bell = Bell::new()
+        .map_err(|error| crate::source::Diagnostic::new(format!("cannot make a pair of sockets: {error}")))?;
+    let rings = bell.0.clone();
+    let feed = Feed::new(move || rings.ring());
     match Journal::create(&store.dir, &shared.options.run_id) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
@@ -149,6 +158,8 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
             outside.state_dir.display()
         )),
     }
+    // Behind the journal: what a watcher is told to read there, is there.
+    sinks.push(Box::new(feed.sink()));
     let retry_file = output.retry_file(&occasion.retry_file);
     if let Some(path) = &retry_file {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -246,11 +257,16 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         }
     })
     .map_err(|error| crate::source::Diagnostic::new(format!("cannot listen for signals: {error}")))?;
+    let control = control(&shared, &hosts, &outside, (feed, bell), &reporter, signals.drain());
+    let control = control
+        .map_err(|error| complaints.push(format!("`batchssh ctl` cannot reach this run: {error}")))
+        .ok();
     Ok(Ready {
         shared,
         hosts,
         reporter,
         signals,
+        control,
         title: occasion.title.clone(),
         words,
         complaints,
@@ -262,6 +278,40 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
             .map(|audit| audit.drifted.clone())
             .unwrap_or_default(),
     })
+}
+
+/// What is listened to while the run goes on: SIGTTIN, SIGTTOU, and the socket of `batchssh ctl`.
+fn control(
+    shared: &Arc<Shared>,
+    hosts: &[HostName],
+    outside: &Outside,
+    (feed, (bell, hears)): (Feed, (Bell, std::os::unix::net::UnixStream)),
+    reporter: &Reporter,
+    drain: Drain,
+) -> io::Result<Server> {
+    let (gate, teller) = (shared.gate.clone(), reporter.teller());
+    listen_for_workers(move |by, more| {
+        let (from, to) = gate.set_forks(if more { Forks::More(1) } else { Forks::Fewer(1) });
+        let (change, by) = (Control::Forks { from, to }, by.to_owned());
+        if from != to {
+            teller.tell(EventKind::Controlled { change, by });
+        }
+    })?;
+    let teller = reporter.teller();
+    let run = ctl::server::Run {
+        id: shared.options.run_id.clone(),
+        hosts: hosts.to_vec(),
+        gate: shared.gate.clone(),
+        feed,
+        teller: reporter.teller(),
+        drain: Box::new(move |by| {
+            let (change, who) = (Control::Draining, by.to_owned());
+            teller.tell(EventKind::Controlled { change, by: who });
+            drain.ask(by);
+        }),
+    };
+    let dir = outside.state_dir.join("runs").join(&shared.options.run_id);
+    Server::start(&dir, outside.runtime_dir.as_deref(), run, bell, hears)
 }
 
 /// The reporter needs the run's facts, and the run needs a way to the reporter: the way is filled in later.
@@ -379,6 +429,7 @@ impl Ready {
         drop(self.signals);
         drop(self.shared);
         let (_, broken) = self.reporter.finish();
+        drop(self.control);
         ended?;
         let lost = broken.iter().any(|sink| !sink.is_closed_pipe());
         Ok(if lost && code.code() == 0 {

@@ -14,7 +14,7 @@ pub struct LockArgs {
     /// Whether a run must have the lock of a host to change it [default: auto]
     #[arg(long, value_name = "WHETHER")]
     pub host_lock: Option<HostLockArg>,
-    /// How long to wait for a host that another run has [default: not at all]
+    /// How long to wait for a host that another run has [default: 1m; 0: not at all]
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
     pub lock_wait: Option<Duration>,
 }

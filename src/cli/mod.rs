@@ -7,6 +7,7 @@ mod ask;
 pub(crate) mod audit;
 mod commands;
 mod conduct;
+mod ctl;
 pub mod demo;
 pub mod exit_code;
 mod inventory;
@@ -64,6 +65,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Ctl(args) => ctl::ctl(args),
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),

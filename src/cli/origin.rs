@@ -26,7 +26,12 @@ pub fn who() -> String {
 
 /// The name of the user on the controller, else the number.
 pub fn user() -> String {
-    let id = rustix::process::getuid().as_raw();
+    user_name(rustix::process::getuid())
+}
+
+/// The name of a user on the controller, else the number.
+pub fn user_name(id: rustix::process::Uid) -> String {
+    let id = id.as_raw();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = known.lines().find_map(|line| {
         let mut fields = line.split(':');

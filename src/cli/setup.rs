@@ -7,6 +7,7 @@ use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags}
 use crate::cli::lineage::{Lineage, LineageArgs};
 use crate::cli::runs::store::Store;
 use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secrets};
+use crate::cli::signals::hold_workers_signals;
 use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
@@ -34,6 +35,8 @@ use crate::yaml::{self, Kind, Node, TextUse};
 pub struct Outside {
     /// Runs and their journals are kept here.
     pub state_dir: PathBuf,
+    /// Sockets with short paths (`XDG_RUNTIME_DIR`).
+    pub runtime_dir: Option<PathBuf>,
     /// What standard output can show.
     pub stdout: Terminal,
     /// What standard error can show.
@@ -215,6 +218,8 @@ impl Setup {
         adhoc: bool,
     ) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
+        // Nobody is asked at the terminal from here on, and there are no threads yet.
+        hold_workers_signals();
         let mask = self.mask(&secrets);
         let mut options = self.run_options(&secrets, adhoc);
         let store = Store::at(&self.outside.state_dir);
@@ -464,6 +469,9 @@ pub fn outside(environment: &Environment, color: Color) -> Result<Outside, Diagn
         })?;
     Ok(Outside {
         state_dir: state_dir.join("batchssh"),
+        runtime_dir: get("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_absolute()),
         stdout: Terminal::of(std::io::stdout(), &env),
         stderr: Terminal::of(std::io::stderr(), &env),
     })

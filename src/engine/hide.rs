@@ -79,6 +79,7 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         EventKind::ItemResult(told) | EventKind::TaskResult(told) => report(mask, told),
         EventKind::Included { file, .. } => text(file),
         EventKind::HostDone { msg, task, .. } => msg.iter_mut().chain(task).for_each(text),
+        EventKind::Controlled { by, .. } => text(by),
         EventKind::Message { text: said, .. } => text(said),
         EventKind::RunCancelled { .. } | EventKind::RunFinished { .. } => {}
     }

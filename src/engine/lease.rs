@@ -82,7 +82,7 @@ impl Hold {
 }
 
 /// What a run says to get a host; `None`: it takes none.
-pub(super) fn lease(shared: &Shared) -> Option<Lease> {
+pub(super) fn lease(shared: &Shared, name: &HostName) -> Option<Lease> {
     let options = &shared.options;
     if options.adhoc || options.check || options.lock.mode == HostLock::Off {
         return None;
@@ -91,6 +91,7 @@ pub(super) fn lease(shared: &Shared) -> Option<Lease> {
         run: options.run_id.clone(),
         root: options.root_run_id.clone(),
         who: options.who.clone(),
+        name: name.to_string(),
         expiry: options.lock.expiry,
         required: options.lock.mode == HostLock::Require,
         held: None,
@@ -182,6 +183,7 @@ impl HostRun {
                     run: shared.options.run_id.clone(),
                     root: shared.options.root_run_id.clone(),
                     who: shared.options.who.clone(),
+                    name: self.name.to_string(),
                     expiry: shared.options.lock.expiry,
                     required: false,
                     held,
@@ -205,19 +207,33 @@ impl HostRun {
     }
 }
 
-/// Waits in line for a host, as long as `--lock-wait` says. True when it has the host now; false when it need not wait.
-pub(super) fn wait(shared: &Shared, around: &mut Enclosure, reader: &mut Reader<'_>) -> Result<bool, Box<Outcome>> {
+/// Whether a task that was refused may stand in line: another run has the host, and this one had it never.
+pub(super) fn may_wait(shared: &Shared, around: &Enclosure, refused: &Outcome) -> bool {
+    let never_held = around.needs().lease.as_ref().is_some_and(|lease| lease.held.is_none());
+    refused.refused == Some(Refusal::Locked) && never_held && !shared.options.lock.wait.is_zero()
+}
+
+/// Waits in line for a host, as long as `lock_wait` says; an outcome: it was not given back in that time.
+pub(super) fn wait(
+    shared: &Shared,
+    host: &HostName,
+    around: &mut Enclosure,
+    reader: &mut Reader<'_>,
+) -> Result<(), Box<Outcome>> {
     let limit = shared.options.lock.wait;
-    if limit.is_zero() || around.needs().lease.as_ref().is_none_or(|lease| lease.held.is_some()) {
-        return Ok(false);
-    }
     let begun = Instant::now();
-    let mut pause = Duration::from_millis(500);
+    let mut pause = Duration::from_millis(100);
+    let mut told = false;
     loop {
         let outcome = match around.hold(reader) {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(()),
             Err(halt) => halt.outcome(Phase::Looking),
         };
+        if outcome.refused == Some(Refusal::Locked) && !std::mem::replace(&mut told, true) {
+            let text = format!("{host}: {}; waiting for it, {limit:?} at most", outcome.msg());
+            let severity = Severity::Debug;
+            (shared.tell)(EventKind::Message { severity, text });
+        }
         let left = limit.saturating_sub(begun.elapsed());
         let over = left.is_zero() || shared.cancel.is_winding_down();
         if outcome.refused != Some(Refusal::Locked) || over || shared.deadline.sleep(pause.min(left)).is_err() {

@@ -77,7 +77,8 @@ enum Verdict {
 impl Rounds<'_> {
     fn run(&self, position: &Position, task: &Arc<Task>, hosts: &mut [HostRun]) -> Verdict {
         let shared = self.engine.shared;
-        let at: Vec<usize> = (0..hosts.len())
+        shared.gate.pass();
+        let mut at: Vec<usize> = (0..hosts.len())
             .filter(|i| hosts[*i].next.as_ref().is_some_and(|(p, _)| p == position))
             .collect();
         let Some(&first) = at.first() else {
@@ -108,6 +109,14 @@ impl Rounds<'_> {
         for &index in &at {
             hosts[index].next = None;
         }
+        at.retain(|&index| {
+            let Some(by) = shared.gate.skipped(&hosts[index].name) else {
+                return true;
+            };
+            let next = work.leave_out(&mut hosts[index], &by);
+            self.step(&mut hosts[index], next);
+            false
+        });
         let (mut results, at) = self.recall(&work, at, hosts);
         let first = at.first().copied().unwrap_or(first);
         let running: Vec<usize> = if once {
@@ -169,19 +178,15 @@ impl Rounds<'_> {
         for part in running.chunks(group) {
             let mut slots: Vec<Option<(Next, Learnt)>> = part.iter().map(|_| None).collect();
             let mut wanted = part.iter().copied().peekable();
-            self.engine.pool.in_place_scope_fifo(|spawner| {
-                let mut slots = slots.iter_mut();
-                for (index, host) in hosts.iter_mut().enumerate() {
-                    if wanted.next_if_eq(&index).is_none() {
-                        continue;
-                    }
-                    let Some(slot) = slots.next() else { break };
-                    spawner.spawn_fifo(move |_| {
-                        let (next, learnt) = self.engine.guarded(work, host);
-                        let next = self.step(host, next);
-                        *slot = Some((next, learnt));
-                    });
-                }
+            let chosen = hosts
+                .iter_mut()
+                .enumerate()
+                .filter(|(index, _)| wanted.next_if_eq(index).is_some());
+            let items: Vec<_> = chosen.map(|(_, host)| host).zip(slots.iter_mut()).collect();
+            self.engine.each(items, |(host, slot), _| {
+                let (next, learnt) = self.engine.guarded(work, host);
+                let next = self.step(host, next);
+                *slot = Some((next, learnt));
             });
             for (index, slot) in part.iter().zip(slots) {
                 let (next, learnt) = slot.unwrap_or((Next::NotRun, Learnt::default()));
@@ -205,7 +210,7 @@ impl Rounds<'_> {
                 self.engine.host_failed(self.play, host);
                 self.look_ahead(host);
             }
-            Next::Out => {
+            Next::Out | Next::LeftOut => {
                 host.out = true;
                 host.cursor.end();
                 self.look_ahead(host);
@@ -254,7 +259,7 @@ impl Rounds<'_> {
             let own = match &next {
                 Next::NotRun => Next::NotRun,
                 Next::Advance => Next::Advance,
-                Next::Fail | Next::Out => Next::Fail,
+                Next::Fail | Next::Out | Next::LeftOut => Next::Fail,
                 Next::Include(wishes) => Next::Include(wishes.clone()),
                 Next::Meta(meta) => Next::Meta(*meta),
             };
@@ -291,7 +296,7 @@ impl Rounds<'_> {
                     }
                 }
                 Next::Fail | Next::Out => failed = true,
-                Next::Advance | Next::NotRun => {}
+                Next::Advance | Next::NotRun | Next::LeftOut => {}
             }
         }
         for (file, hosts) in included.told() {

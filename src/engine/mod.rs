@@ -2,9 +2,11 @@
 //! takes steps. It builds its own rayon pool, because its threads wait for the network.
 
 mod acting;
+mod crew;
 pub mod cursor;
 mod enclose;
 mod free;
+pub mod gate;
 mod held;
 pub mod hide;
 mod host;
@@ -43,6 +45,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 
+use crate::engine::crew::Crew;
+use crate::engine::gate::Turn;
 use crate::engine::host::HostRun;
 use crate::engine::play::PlayRun;
 use crate::engine::preflight::Cleared;
@@ -57,15 +61,13 @@ use crate::vars::templar::Templar;
 use crate::vars::{Scope, Var, VarMap};
 use crate::yaml::{Kind, Node};
 
-/// Stack of a worker: templates and blocks may nest.
-const STACK: usize = 4 << 20;
 /// More workers than this cost more than they bring: rayon's idle threads look for work with each other.
 pub const MOST_WORKERS: usize = 256;
 
 /// A run over a plan.
 pub struct Engine<'a> {
     shared: &'a Arc<Shared>,
-    pool: rayon::ThreadPool,
+    crew: Crew,
     crashed: AtomicBool,
 }
 
@@ -141,15 +143,9 @@ impl<'a> Engine<'a> {
     /// Starts the workers.
     pub fn new(shared: &'a Arc<Shared>, hosts: usize) -> Result<Self, String> {
         let workers = shared.options.forks.min(hosts).clamp(1, MOST_WORKERS);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .stack_size(STACK)
-            .thread_name(|index| format!("worker-{index}"))
-            .build()
-            .map_err(|error| format!("cannot start {workers} workers: {error}; try a smaller --forks"))?;
         Ok(Self {
             shared,
-            pool,
+            crew: Crew::new(workers)?,
             crashed: AtomicBool::new(false),
         })
     }
@@ -217,13 +213,9 @@ impl<'a> Engine<'a> {
     /// Gives the hosts back, many at once.
     fn release(&self, hosts: Vec<&mut HostRun>) {
         let held: Vec<&mut HostRun> = hosts.into_iter().filter(|host| !host.holds.is_empty()).collect();
-        self.pool.in_place_scope_fifo(|spawner| {
-            for host in held {
-                spawner.spawn_fifo(move |_| {
-                    host.release(self.shared);
-                    host.links.close();
-                });
-            }
+        self.each(held, |host, _| {
+            host.release(self.shared);
+            host.links.close();
         });
     }
 
@@ -368,8 +360,16 @@ impl<'a> Engine<'a> {
         task.implicit || crate::plan::selected(&task.keywords.tags, &options.tags, &options.skip_tags)
     }
 
+    /// Does `work` for every item, at most as many at once as the gate lets in.
+    fn each<T: Send>(&self, items: Vec<T>, work: impl Fn(T, &mut Turn<'_>) + Sync) {
+        self.crew.each(&self.shared.gate, items, work);
+    }
+
     /// Runs a task on a host; a panic fails that host and nothing else.
     fn guarded(&self, work: &Work<'_>, host: &mut HostRun) -> (Next, Learnt) {
+        if let Some(by) = self.shared.gate.skipped(&host.name) {
+            return (work.leave_out(host, &by), Learnt::default());
+        }
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| work.run(host)));
         result.unwrap_or_else(|_| {
             self.crashed.store(true, Ordering::Relaxed);

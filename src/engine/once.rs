@@ -60,7 +60,7 @@ impl Work<'_> {
         // `raw` is for hosts that may have no shell.
         let looks = looks || what.spec.name == "raw";
         let mut lease = if own && !what.settings.local && !looks {
-            lease::lease(self.shared)
+            lease::lease(self.shared, &host.name)
         } else {
             None
         };

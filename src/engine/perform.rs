@@ -256,21 +256,6 @@ impl Ready {
             return good(values, true, diff);
         }
         let hidden = work.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
-        let mut patient = Reader {
-            link: link.as_mut(),
-            elevate: elevate.as_ref(),
-            environment: &[],
-            deadline: &shared.deadline,
-        };
-        // Standing in line is no part of the task's own time.
-        let deadline = match lease::wait(shared, &mut around, &mut patient) {
-            Ok(false) => deadline,
-            Ok(true) => match work.limit(scope) {
-                Ok(deadline) => deadline,
-                Err(error) => return Outcome::failed(explain(&error)),
-            },
-            Err(outcome) => return *outcome,
-        };
         let mut reader = Reader {
             link: link.as_mut(),
             elevate: elevate.as_ref(),
@@ -281,13 +266,38 @@ impl Ready {
         if let Some(refused) = work.announce((&name, &mut host.doing), hidden, &steps, repeatable, elevate.as_ref()) {
             return refused;
         }
-        let taken = enclose::take(&steps, &mut reader, &mut around);
+        let mut taken = enclose::take(&steps, &mut reader, &mut around).map_err(|halt| halt.outcome(Phase::Acting));
+        if let Err(outcome) = &taken
+            && lease::may_wait(shared, &around, outcome)
+        {
+            // Another run has the host, and nothing was run. Standing in line is no part of the task's own time.
+            let mut patient = Reader {
+                link: link.as_mut(),
+                elevate: elevate.as_ref(),
+                environment: &[],
+                deadline: &shared.deadline,
+            };
+            taken = match lease::wait(shared, &name, &mut around, &mut patient) {
+                Ok(()) => match work.limit(scope) {
+                    Ok(deadline) => {
+                        let mut reader = Reader {
+                            link: link.as_mut(),
+                            elevate: elevate.as_ref(),
+                            environment: &environment,
+                            deadline: &deadline,
+                        };
+                        enclose::take(&steps, &mut reader, &mut around).map_err(|halt| halt.outcome(Phase::Acting))
+                    }
+                    Err(error) => Err(Outcome::failed(explain(&error))),
+                },
+                Err(outcome) => Err(*outcome),
+            };
+        }
         drop(link);
         host.take_in(shared, &mut around, at);
         let taken = match taken {
             Ok(taken) => taken,
-            Err(halt) => {
-                let outcome = halt.outcome(Phase::Acting);
+            Err(outcome) => {
                 if is_held(&outcome) {
                     host.doing.did.commands.clear();
                 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
+use crate::engine::gate::Gate;
 use crate::engine::hide;
 use crate::engine::host::HostRun;
 use crate::engine::mask::Mask;
@@ -149,6 +150,8 @@ pub struct Shared {
     pub resolve: Resolve,
     /// For what is included while running.
     pub compile: CompileOptions,
+    /// Who may work, and how many at once.
+    pub gate: Arc<Gate>,
     /// What operators allow.
     pub policy: Arc<Bound>,
     /// Where events go.
@@ -275,6 +278,7 @@ impl Shared {
             .keys()
             .map(|name| (name.clone(), Mutex::default()))
             .collect();
+        let gate = Gate::new(parts.options.forks, deadline.clone());
         Arc::new(Self {
             inventory: parts.inventory,
             templar: parts.templar,
@@ -282,6 +286,7 @@ impl Shared {
             transport: parts.transport,
             resolve: parts.resolve,
             compile: parts.compile,
+            gate: Arc::new(gate),
             policy: parts.policy,
             tell: hide::over(parts.tell, parts.mask.clone()),
             keep: hide::over_kept(parts.keep, parts.mask.clone()),

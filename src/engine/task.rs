@@ -30,6 +30,8 @@ pub enum Next {
     Fail,
     /// The host is out: unreachable, in doubt.
     Out,
+    /// Somebody said during the run that the host is to be left out.
+    LeftOut,
     /// Tasks to include, one wish per pass of the loop.
     Include(Vec<Wish>),
     /// A `meta` action whose `when` holds.

@@ -205,6 +205,13 @@ pub enum EventKind {
         /// The text.
         text: String,
     },
+    /// Somebody changed, while the run went on, how it goes on.
+    Controlled {
+        /// What was changed.
+        change: Control,
+        /// By whom: a user (`batchssh ctl`), or a signal.
+        by: String,
+    },
     /// The user asked to stop.
     RunCancelled {
         /// By what: `SIGINT`, `SIGTERM`, …
@@ -219,6 +226,43 @@ pub enum EventKind {
         /// Whole time.
         seconds: f64,
     },
+}
+
+/// What can be changed while a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Control {
+    /// Most hosts at work at once.
+    Forks {
+        /// Before.
+        from: usize,
+        /// From now on.
+        to: usize,
+    },
+    /// No host begins a task.
+    Paused,
+    /// All go on.
+    Resumed,
+    /// Running tasks end, nothing new is started.
+    Draining,
+    /// A host's remaining tasks are not run.
+    Skipped {
+        /// Which host.
+        host: HostName,
+    },
+}
+
+impl Control {
+    /// The change in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Forks { from, to } => format!("forks {from} -> {to}"),
+            Self::Paused => "paused: running tasks end, no host begins another".to_owned(),
+            Self::Resumed => "resumed".to_owned(),
+            Self::Draining => "draining: running tasks end, nothing new is started".to_owned(),
+            Self::Skipped { host } => format!("{host} is left out from its next task on"),
+        }
+    }
 }
 
 /// A file of rules that applied.

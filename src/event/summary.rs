@@ -44,6 +44,7 @@ impl RunSummary {
             | EventKind::TaskActing { .. }
             | EventKind::ItemResult(_)
             | EventKind::Message { .. }
+            | EventKind::Controlled { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::RunFinished { .. } => {}
         }

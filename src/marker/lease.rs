@@ -14,6 +14,8 @@ pub struct Lease {
     pub root: String,
     /// `user@host` of the controller.
     pub who: String,
+    /// What the run calls the host.
+    pub name: String,
     /// After so long without a sign of life, and without a process of it, it is over.
     pub expiry: Duration,
     /// Nothing may run where it cannot be kept.
@@ -79,6 +81,7 @@ impl Lease {
             self.expiry.as_secs().max(1).to_string().into(),
             flag(self.required).into(),
             format!("run {}\nwho {}\n", word(&self.run), word(&self.who)).into(),
+            crate::marker::file_name(&self.name).into(),
         ]
     }
 }

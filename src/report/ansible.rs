@@ -7,7 +7,7 @@ use super::terminal::{Colour, Terminal};
 use super::{Sink, diff, fold, json, minimal, preflight, text, words};
 use crate::event::preflight::PreflightVerdict;
 use crate::event::summary::RunSummary;
-use crate::event::{Event, EventKind, HostRecap, Severity, Status, TaskReport};
+use crate::event::{Control, Event, EventKind, HostRecap, Severity, Status, TaskReport};
 
 /// Columns Ansible's banners fill where the width is not known; wider terminals have wider banners.
 const BANNER: usize = 79;
@@ -244,6 +244,10 @@ impl Ansible {
                 self.line(&mut out, Colour::Cyan, &format!("restored: [{hosts}]"));
             }
             EventKind::Message { severity, text } => self.message(&mut err, *severity, text),
+            EventKind::Controlled { change, by } if *change != Control::Draining => {
+                let line = format!("[{}] {}", text::one_line(by), text::one_line(&change.words()));
+                self.line(&mut err, Colour::BrightPurple, &line);
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!("[ERROR]: stopped by {}", text::one_line(reason));
                 self.line(&mut err, Colour::Red, &line);
@@ -252,7 +256,9 @@ impl Ansible {
                 let line = format!("<{host}> connected in {}", text::seconds(*seconds));
                 self.line(&mut out, Colour::Blue, &line);
             }
-            EventKind::PolicyChecked { .. }
+            // That it drains is told as the end of the run.
+            EventKind::Controlled { .. }
+            | EventKind::PolicyChecked { .. }
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::PreflightAnswer(_)

@@ -141,7 +141,7 @@ settings! {
     /// Whether a run must have the lock of a host to change it.
     host_lock: HostLock = HostLock::Auto, [], [];
     /// How long a run waits for a host that another run has.
-    lock_wait: Duration = Duration::ZERO, [], [];
+    lock_wait: Duration = Duration::from_secs(60), [], [];
     /// After so long without a sign of life a lock of a host is over.
     lock_expiry: Duration = Duration::from_secs(30 * 60), [], [];
     /// Files of rules that every run must keep, beside `policy.toml` of the playbook's folder.

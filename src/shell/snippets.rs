@@ -11,6 +11,18 @@ pub const WALK: &str = concat!(include_str!("snippets/lib.sh"), include_str!("sn
 pub const READ: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/read.sh"));
 /// Copies a tree on the host itself.
 pub const COPY_TREE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/copytree.sh"));
+/// Looks at a device and makes, grows or removes what is on it.
+pub const FILESYSTEM: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/device.sh"),
+    include_str!("snippets/filesystem.sh")
+);
+/// Looks at a partition table and makes, resizes or removes one partition.
+pub const PARTED: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/device.sh"),
+    include_str!("snippets/parted.sh")
+);
 /// Looks at or changes one mount and its entry in a table of file systems.
 pub const MOUNT: &str = concat!(
     include_str!("snippets/lib.sh"),
@@ -117,7 +129,9 @@ pub const ALL: &[(&str, &str)] = &[
     ("read", READ),
     ("copytree", COPY_TREE),
     ("facts", FACTS),
+    ("filesystem", FILESYSTEM),
     ("mount", MOUNT),
+    ("parted", PARTED),
     ("find", FIND),
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),

@@ -55,7 +55,7 @@ fn r30_two_runs_on_one_host_the_second_is_refused_with_the_owners_name() {
     let desk = desk();
     let first = begun(&desk);
     let run = desk.runs()[0].file_name().unwrap().to_string_lossy().into_owned();
-    let refused = quick(&desk, "").run().code(12);
+    let refused = quick(&desk, "--lock-wait 0").run().code(12);
     let msg = message(&refused);
     assert!(
         msg.starts_with(&format!("locked by run {run} of ")) && msg.contains("--lock-wait"),
@@ -69,7 +69,7 @@ fn r30_two_runs_on_one_host_the_second_is_refused_with_the_owners_name() {
     go(&desk);
     first.wait().code(0);
     assert_eq!(leases(&desk), 0);
-    quick(&desk, "").run().code(0);
+    quick(&desk, "--lock-wait 0").run().code(0);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn r30_a_lock_of_another_boot_is_none() {
     let first = begun(&desk);
     first.signal(Signal::KILL);
     kill_command(&desk);
-    quick(&desk, "").run().code(12);
+    quick(&desk, "--lock-wait 0").run().code(12);
     let lease = desk.home("web1").join(".batchssh/lease.1");
     let text = std::fs::read_to_string(&lease).unwrap();
     let lines = text.lines().map(|line| match line.split_once(' ') {
@@ -115,7 +115,7 @@ fn r30_a_lock_of_another_boot_is_none() {
         _ => format!("{line}\n"),
     });
     std::fs::write(&lease, lines.collect::<String>()).unwrap();
-    quick(&desk, "").run().code(0);
+    quick(&desk, "--lock-wait 0").run().code(0);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn r30_a_run_that_lost_its_lock_runs_nothing_more() {
 fn where_no_lock_can_be_kept_a_plain_run_says_so_once_and_goes_on() {
     let desk = desk();
     std::os::unix::fs::symlink("/tmp", desk.home("web1").join(".batchssh")).unwrap();
-    let ran = quick(&desk, "").run().code(0);
+    let ran = quick(&desk, "--lock-wait 0").run().code(0);
     let events = ran.events();
     let told: Vec<&str> = events
         .iter()

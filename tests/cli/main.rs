@@ -18,6 +18,7 @@ mod flow;
 mod journal;
 mod kill;
 mod listings;
+mod live;
 mod locks;
 mod looks;
 mod markers;

@@ -225,6 +225,7 @@ impl Task {
                 run: root.to_owned(),
                 root: root.to_owned(),
                 who: format!("{root}@desk"),
+                name: "web1".into(),
                 expiry: Duration::from_secs(60),
                 required: false,
                 held: None,

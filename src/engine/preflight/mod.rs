@@ -117,22 +117,19 @@ impl Engine<'_> {
             .filter_map(|host| Some((*place.get(&host.name)?, host)))
             .collect();
         work.sort_by_key(|(at, _)| *at);
-        self.pool.in_place_scope_fifo(|spawner| {
-            for ((_, host), slot) in work.into_iter().zip(&mut slots) {
-                spawner.spawn_fifo(move |_| {
-                    if shared.cancel.is_winding_down() {
-                        return;
-                    }
-                    let asked = std::panic::catch_unwind(AssertUnwindSafe(|| ask::host(shared, run, host)));
-                    *slot = Some(asked.unwrap_or_else(|_| {
-                        self.crashed.store(true, Ordering::Relaxed);
-                        host.links.close();
-                        Asked::broken(&host.name, run.play.preflight.len())
-                    }));
-                    if !keep {
-                        host.links.close();
-                    }
-                });
+        let items: Vec<_> = work.into_iter().map(|(_, host)| host).zip(&mut slots).collect();
+        self.each(items, |(host, slot), _| {
+            if shared.cancel.is_winding_down() {
+                return;
+            }
+            let asked = std::panic::catch_unwind(AssertUnwindSafe(|| ask::host(shared, run, host)));
+            *slot = Some(asked.unwrap_or_else(|_| {
+                self.crashed.store(true, Ordering::Relaxed);
+                host.links.close();
+                Asked::broken(&host.name, run.play.preflight.len())
+            }));
+            if !keep {
+                host.links.close();
             }
         });
         slots.into_iter().flatten().collect()

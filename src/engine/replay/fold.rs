@@ -106,6 +106,7 @@ impl Fold {
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
             | EventKind::Included { .. }
+            | EventKind::Controlled { .. }
             | EventKind::Message { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::RunFinished { .. } => {}

@@ -13,7 +13,7 @@ use self::group::Gathered;
 use self::recap::{Outcome, Recap};
 use super::terminal::{Colour, Terminal};
 use super::{Sink, fold, text, words};
-use crate::event::{Event, EventKind, Severity, TaskReport};
+use crate::event::{Control, Event, EventKind, Severity, TaskReport};
 use crate::names::HostName;
 
 mod blocks;
@@ -239,6 +239,11 @@ impl Human {
                 }
             }
             EventKind::Message { severity, text } => self.message(&mut err, *severity, text),
+            EventKind::Controlled { change, by } if *change != Control::Draining => {
+                let line = format!("{} ({})", text::one_line(&change.words()), text::one_line(by));
+                err.push_str(&self.term().paint(Colour::Yellow, &line));
+                err.push('\n');
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!(
                     "stopping ({}): running tasks end first, nothing new starts",
@@ -263,8 +268,9 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            // An answer is told in its check's verdict.
-            EventKind::PreflightAnswer(_)
+            // That it drains is told as the end of the run, an answer in its check's verdict.
+            EventKind::Controlled { .. }
+            | EventKind::PreflightAnswer(_)
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }

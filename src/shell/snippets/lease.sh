@@ -1,12 +1,13 @@
-# lease.sh ROOT HELD EXPIRY REQUIRED FACTS: whose host this is. ROOT names the chain of runs that may use it together; HELD
+# lease.sh ROOT HELD EXPIRY REQUIRED FACTS NAME: whose host this is. ROOT names the chain of runs that may use it together; HELD
 # is 1 when this run had it already; EXPIRY is in seconds; REQUIRED is 1 when nothing may run without; FACTS are lines of
-# the record.
+# the record. NAME is what the run calls the host: of several names for one machine, the last one gives the lease back.
 #
 # The lease is the file lease.N with the highest N. It is taken by a link to a name that must not be there yet, so one of
 # several gets it. Each exchange of its owner adds a line `beat`, by the shell alone: seconds since the boot (a clock
 # that nobody sets), and the process that the command becomes.
-b_root=$1 b_held=$2 b_expiry=$3 b_required=$4 b_lease_facts=$5
-shift 5
+b_root=$1 b_held=$2 b_expiry=$3 b_required=$4 b_lease_facts="$5holds $6
+" b_name_here=$6
+shift 6
 
 # b_last_lease: the number of the lease, in b_lease.
 b_last_lease() {
@@ -23,18 +24,34 @@ b_last_lease() {
     b_file=$b_store/lease.$b_lease
 }
 
+# b_give NAME: takes a name out of b_holds.
+b_give() {
+    case $b_holds in
+    *" $1 "*) b_holds="${b_holds%%" $1 "*}${b_holds#*" $1 "}" ;;
+    esac
+}
+
 # b_read_lease: its lines; false when it is none of ours.
 b_read_lease() {
-    b_its_root='' b_its_run='' b_its_who='' b_its_since='' b_its_boot='' b_its_expiry='' b_beat='' b_beats=0 b_works=''
+    b_its_root='' b_its_run='' b_its_who='' b_its_since='' b_its_boot='' b_its_expiry='' b_beat='' b_beats=0 b_works='' b_holds=''
     [ ! -L "$b_file" ] && [ -O "$b_file" ] && [ -r "$b_file" ] || return 1
     while read -r b_key b_value; do
         case $b_key in
         root) b_its_root=$b_value ;;
-        run) b_its_run=$b_value ;;
+        run)
+            # Names of a run that ended without a word are forgotten.
+            [ "$b_value" = "$b_its_run" ] || b_holds=
+            b_its_run=$b_value
+            ;;
         who) b_its_who=$b_value ;;
         since) b_its_since=$b_value ;;
         boot) b_its_boot=$b_value ;;
         expiry) b_its_expiry=$b_value ;;
+        holds)
+            b_give "$b_value"
+            b_holds="$b_holds $b_value "
+            ;;
+        gives) b_give "$b_value" ;;
         beat)
             case $b_value in
             *[!0-9\ ]* | '') ;;
@@ -194,7 +211,14 @@ b_take() {
 # b_shorten: the lease without its old beats.
 b_shorten() {
     b_tmp=$b_store/.lease-$b_nonce
-    b_lease_text "run $b_its_run${b_nl}who $b_its_who$b_nl" "$b_its_since"
+    b_words=
+    for b_value in $b_holds $b_name_here; do
+        case $b_words in
+        *"holds $b_value$b_nl"*) ;;
+        *) b_words="${b_words}holds $b_value$b_nl" ;;
+        esac
+    done
+    b_lease_text "run $b_its_run${b_nl}who $b_its_who$b_nl$b_words" "$b_its_since"
     if (umask 077 && printf '%s' "$b_text" >"$b_tmp"); then
         mv -f -- "$b_tmp" "$b_file"
     else
@@ -208,7 +232,11 @@ b_release() {
     b_place || b_stop released
     b_last_lease
     if [ "$b_lease" != 0 ] && b_read_lease && [ "$b_its_root" = "$b_root" ]; then
-        rm -f -- "$b_file"
+        b_give "$b_name_here"
+        case $b_holds in
+        *[!\ ]*) printf 'gives %s\n' "$b_name_here" >>"$b_file" ;;
+        *) rm -f -- "$b_file" ;;
+        esac
     fi
     if [ -n "$1" ]; then
         for b_file in "$b_store/markers/$1"*; do
