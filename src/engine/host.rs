@@ -1,6 +1,6 @@
 //! One host while a run goes on: its variables, its place in the play, its sessions, its verdict.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -42,6 +42,10 @@ pub struct HostRun {
     pub track: Option<Track>,
     /// What they say about the task it has come to.
     pub recalled: Recalled,
+    /// An earlier run began the task, and nobody saw its end.
+    pub taken_up: bool,
+    /// As whom earlier runs held it, as far as noted.
+    pub inherited: HashSet<Option<String>>,
     /// How often it has come to each task.
     times: HashMap<(u32, String), u32>,
     /// Its next task, as last looked up.
@@ -81,6 +85,8 @@ impl HostRun {
             doing: Doing::default(),
             track: None,
             recalled: Recalled::default(),
+            taken_up: false,
+            inherited: HashSet::new(),
             times: HashMap::new(),
             next: None,
             out: false,

@@ -42,6 +42,8 @@ pub struct Hold {
     pub(super) state: Option<State>,
     /// Markers of the run itself were left there.
     pub(super) marked: bool,
+    /// An earlier run of the chain was there and could not give it back.
+    inherited: bool,
 }
 
 impl Hold {
@@ -55,6 +57,7 @@ impl Hold {
             store: store.map(str::to_owned),
             state: None,
             marked: false,
+            inherited: false,
         }
     }
 
@@ -124,6 +127,18 @@ impl HostRun {
         }
     }
 
+    /// A task was done by an earlier run that could not give the host back: this run does, whether or not it needs it.
+    pub(super) fn inherit(&mut self, mut hold: Hold, marked: bool) {
+        (hold.inherited, hold.marked) = (true, marked);
+        match self.holds.iter_mut().find(|known| known.key == hold.key) {
+            Some(known) => {
+                known.inherited = true;
+                known.marked |= marked;
+            }
+            None => self.holds.push(hold),
+        }
+    }
+
     /// Takes in what the exchanges of a task left: the lease, a verdict that is due, what was approved.
     pub(super) fn take_in(&mut self, shared: &Shared, around: &mut Enclosure, at: Option<Hold>) {
         let Some(mut hold) = at else { return };
@@ -154,7 +169,7 @@ impl HostRun {
                 Some(State::Held(held)) => Some(held.clone()),
                 Some(State::None(_)) | None => None,
             };
-            if held.is_none() && !forget {
+            if held.is_none() && !forget && !hold.inherited {
                 continue;
             }
             let prefix = if forget {

@@ -225,11 +225,10 @@ impl Rounds<'_> {
     fn look_ahead(&self, host: &mut HostRun) {
         let handlers = self.play.handlers();
         host.next = host.cursor.peek(&handlers.tasks, &|task| self.engine.is_wanted(task));
-        if host.next.is_none() && self.last && host.has_verdict() && !host.cut {
-            // A host with a lock is given back at the end of the batch, with all others at once.
-            if host.holds.is_empty() {
-                host.links.close();
-            }
+        // A host with a lock is given back at the end of the batch, with all others at once, and only then is it done: a
+        // run that is killed in between is gone on with, and gives it back.
+        if host.next.is_none() && self.last && host.has_verdict() && !host.cut && host.holds.is_empty() {
+            host.links.close();
             host.tell_done(self.engine.shared);
         }
     }

@@ -280,6 +280,12 @@ impl<'a> Engine<'a> {
             };
             if last {
                 self.release(workers.iter_mut().collect());
+                for host in workers
+                    .iter_mut()
+                    .filter(|host| host.next.is_none() && host.has_verdict() && !host.cut)
+                {
+                    host.tell_done(shared);
+                }
             }
             let all_out = workers.iter().all(|host| host.out);
             for host in workers {

@@ -23,7 +23,9 @@ impl Work<'_> {
     /// The task once, or once per item.
     pub(super) fn all_passes(&self, host: &mut HostRun, scope: &Scope) -> (Outcome, bool) {
         let Some(repeat) = &self.task.repeat else {
-            return (self.pass(host, scope), false);
+            let mut outcome = self.pass(host, scope);
+            self.take_up(host, &mut outcome);
+            return (outcome, false);
         };
         let items = match self.items(repeat, scope) {
             Ok(items) => items,
@@ -72,7 +74,11 @@ impl Work<'_> {
                     *outcome
                 }
                 Some(Decision::Not(outcome)) => *outcome,
-                Some(Decision::Run) | None => self.pass(host, &pass_scope),
+                Some(Decision::Run) | None => {
+                    let mut outcome = self.pass(host, &pass_scope);
+                    self.take_up(host, &mut outcome);
+                    outcome
+                }
             };
             outcome.values.insert(repeat.var.clone(), to_json(item));
             outcome

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use crate::engine::host::HostRun;
+use crate::engine::lease::Hold;
+use crate::engine::link::Lookup;
 use crate::engine::outcome::Outcome;
 use crate::engine::replay::{Found, Key, Pass, Record, Says, outcome_of};
 use crate::engine::scope;
@@ -48,6 +50,7 @@ impl Work<'_> {
     pub(super) fn recall(&self, host: &mut HostRun) -> Option<Next> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
+        host.taken_up = false;
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -112,6 +115,22 @@ impl Work<'_> {
         }
     }
 
+    /// What an earlier run began was all there was to do: it is a change all the same, and whoever waits for a change
+    /// (`notify`, `when: x is changed`) must hear of it.
+    pub(super) fn take_up(&self, host: &mut HostRun, outcome: &mut Outcome) {
+        let taken_up = std::mem::take(&mut host.taken_up);
+        let ours = outcome
+            .values
+            .get("once")
+            .and_then(|once| once.get("root"))
+            .is_none_or(|root| root.as_str() == Some(self.shared.options.root_run_id.as_str()));
+        let nothing = outcome.status == Status::Ok && self.task.changed_when.is_none();
+        if taken_up && nothing && ours {
+            outcome.status = Status::Changed;
+            outcome.values.insert("changed".into(), true.into());
+        }
+    }
+
     /// Tells that hosts have passed the task.
     pub(super) fn tell_restored(&self, hosts: Vec<HostName>) {
         if hosts.is_empty() {
@@ -134,8 +153,35 @@ impl Work<'_> {
             host.doing.did.again = true;
             return None;
         }
+        self.inherit(host, record, report);
         let outcome = outcome_of(report);
         Some(self.restore(host, &outcome, Some(report)))
+    }
+
+    /// Notes that the host is to be given back, because the run that did the task could not.
+    fn inherit(&self, host: &mut HostRun, record: &Record, report: &TaskReport) {
+        let open = self.shared.replay().is_some_and(|replay| replay.is_open(&host.name));
+        // Looking at variables is dear; one task for each user is enough.
+        if !open || !record.began || self.task.keywords.delegate_to.is_some() {
+            return;
+        }
+        let verified = self.task.keywords.verify.is_some();
+        if !host.inherited.insert(report.did.became.clone()) && !verified {
+            return;
+        }
+        let found = (|| {
+            let scope = scope::build(self.shared, self.play, &host.name, &host.vars, Some(self.task)).ok()?;
+            let folder = Some(self.play.play.playbook_dir.as_path());
+            let lookup = Lookup::new(self.shared, &scope, &host.name, folder).ok()?;
+            let settings = lookup.connect_settings(&host.name, &self.task.keywords).ok()?;
+            let elevate = lookup.elevate(&self.task.keywords).ok()?;
+            let store = self.shared.templar.variable("batchssh_store", &scope).ok()?;
+            let store = store.filter(|value| !value.is_none()).map(|value| value.to_string());
+            (!settings.local).then(|| Hold::new(&settings, elevate.as_ref(), store.as_deref()))
+        })();
+        if let Some(hold) = found {
+            host.inherit(hold, verified);
+        }
     }
 
     /// The result itself matters, not only that there was one.
@@ -239,6 +285,7 @@ impl Work<'_> {
             Decision::Run
         };
         let Some(pass) = pass else { return run(host) };
+        host.taken_up = pass.may_have_changed();
         if let Some(report) = &pass.result
             && pass.is_final()
         {

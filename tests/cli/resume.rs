@@ -278,3 +278,66 @@ fn a_changed_playbook_is_named_before_a_host_is_contacted() {
     desk.cmd("retry --accept-changes").run().well();
     assert_eq!(ran(&desk, "b"), "one two three new three four");
 }
+
+#[test]
+fn a_change_that_a_killed_run_made_still_notifies_and_the_host_is_given_back() {
+    let desk = Desk::hosts(&["a"]);
+    desk.write(
+        "site.yml",
+        r"
+- hosts: all
+  gather_facts: false
+  tasks:
+    - name: made
+      shell: touch made; sleep 30
+      args: {creates: made}
+      notify: restart
+      register: made
+    - name: tells
+      shell: 'echo {{ made is changed }} > told'
+      changed_when: false
+  handlers:
+    - {name: restart, shell: echo restarted >> ran}
+",
+    );
+    let running = desk.cmd("run site.yml -i hosts.ini").spawn();
+    wait_for("the file", || desk.home("a").join("made").exists());
+    running.signal(Signal::KILL);
+    running.killed();
+    let resumed = desk.cmd("resume").run().well();
+    assert!(resumed.out.contains("changed: [a]"), "{}", resumed.out);
+    assert_eq!(ran(&desk, "a"), "restarted");
+    assert_eq!(desk.host_file("a", "told"), "True\n");
+    // Nothing of the chain holds the host any more.
+    desk.cmd("run site.yml -i hosts.ini").run().well();
+    assert_eq!(ran(&desk, "a"), "restarted");
+}
+
+#[test]
+fn a_run_that_was_killed_behind_its_last_task_gives_its_hosts_back_when_it_is_resumed() {
+    let desk = Desk::hosts(&["a", "b"]);
+    desk.write("site.yml", SLOW);
+    std::fs::write(desk.home("b").join("mended"), "").unwrap();
+    desk.cmd("run site.yml -i hosts.ini").run().well();
+    let path = desk.runs()[0].join("journal.ndjson");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let killed: String = text
+        .split_inclusive('\n')
+        .filter(|line| !line.contains("\"host_done\"") && !line.contains("\"run_finished\""))
+        .collect();
+    std::fs::write(&path, killed).unwrap();
+    let resumed = desk.cmd("resume --output json").run().well();
+    assert_eq!(restored(&resumed), ["one a,b", "two a,b", "three a,b"]);
+    assert_eq!(resumed.results(), [""; 0]);
+    let done: Vec<String> = resumed
+        .events()
+        .iter()
+        .filter(|event| event["event"] == "host_done")
+        .map(|event| format!("{} {}", text_of(event, "host"), text_of(event, "status")))
+        .collect();
+    assert_eq!(done, ["a changed", "b changed"]);
+}
+
+fn text_of(event: &serde_json::Value, key: &str) -> String {
+    text(&event[key]).to_owned()
+}

@@ -211,6 +211,16 @@ impl Running {
         assert!(status.signal().is_some(), "{} ended by itself: {status}", self.line);
     }
 
+    /// The same, or it had ended before the signal came.
+    pub fn killed_or_ended(mut self) {
+        self.child.wait().unwrap();
+    }
+
+    /// What it prints.
+    pub fn output(&mut self) -> &mut BufReader<ChildStdout> {
+        self.out.as_mut().unwrap()
+    }
+
     /// True while it runs.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()

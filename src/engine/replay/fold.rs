@@ -20,6 +20,8 @@ pub struct Fold {
     /// The batches of the run at hand, by the number of their play.
     batches: HashMap<u32, Vec<Batch>>,
     run: String,
+    /// Hosts that the last run with them could not give back.
+    open: HashSet<HostName>,
     approved: Approved,
 }
 
@@ -30,6 +32,7 @@ impl Fold {
             EventKind::RunStarted { run, origin, hosts, .. } => {
                 self.run = run;
                 self.batches.clear();
+                self.open.extend(hosts.iter().cloned());
                 self.approved.run(&hosts, origin.from_start);
                 if origin.from_start {
                     for host in &hosts {
@@ -57,14 +60,21 @@ impl Fold {
                 let key = Key { play, id, nth };
                 if let Some(record) = self.live(&host, key, &task, &path) {
                     record.acted |= !repeatable;
+                    record.began = true;
                     let pass = match index {
                         Some(index) => record.passes.entry(index).or_default(),
                         None => &mut record.whole,
                     };
                     *pass = Pass {
                         begun: !repeatable,
+                        open: true,
                         ..Pass::default()
                     };
+                }
+            }
+            EventKind::HostDone { host, status, .. } => {
+                if status.is_good() || status == Status::Failed {
+                    self.open.remove(&host);
                 }
             }
             EventKind::PreflightAnswer(answer) => self.approved.answer(*answer),
@@ -96,7 +106,6 @@ impl Fold {
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
             | EventKind::Included { .. }
-            | EventKind::HostDone { .. }
             | EventKind::Controlled { .. }
             | EventKind::Message { .. }
             | EventKind::RunCancelled { .. }
@@ -181,6 +190,7 @@ impl Fold {
             whole: Pass::default(),
             passes: std::collections::BTreeMap::new(),
             acted: false,
+            began: false,
         }
     }
 
@@ -245,6 +255,7 @@ impl Fold {
             hosts: std::sync::Mutex::new(hosts.collect()),
             once: once.collect(),
             others: others.collect(),
+            open: self.open,
             prior,
         }
     }

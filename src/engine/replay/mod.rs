@@ -52,6 +52,8 @@ pub struct Replay {
     once: HashMap<Key, Vec<Once>>,
     /// Variables of hosts that are not in this run.
     others: HashMap<HostName, Arc<HostVars>>,
+    /// Hosts that the last run with them could not give back.
+    open: HashSet<HostName>,
     /// What its pre-flight checks approved, and what was seen since.
     pub prior: PriorEvidence,
 }
@@ -60,6 +62,11 @@ impl Replay {
     /// The records of a host; they are the host's from here on.
     pub fn track(&self, host: &HostName) -> Option<Track> {
         self.hosts.lock().unwrap_or_else(PoisonError::into_inner).remove(host)
+    }
+
+    /// The last run with this host could not give it back.
+    pub fn is_open(&self, host: &HostName) -> bool {
+        self.open.contains(host)
     }
 
     /// Variables of hosts that are not in this run.

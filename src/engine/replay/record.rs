@@ -24,6 +24,8 @@ pub struct Key {
 pub struct Pass {
     /// Steps that must not be repeated were begun, and no result followed.
     pub begun: bool,
+    /// Steps of any kind were begun, and no result followed.
+    pub open: bool,
     /// What it came to.
     pub result: Option<TaskReport>,
     /// What was found out about it.
@@ -34,6 +36,14 @@ impl Pass {
     /// It came to a result with which the host went on.
     pub fn is_final(&self) -> bool {
         self.result.as_ref().is_some_and(is_final)
+    }
+
+    /// Steps were begun and nobody saw them end: when there is nothing left to do, it is they that did it.
+    pub fn may_have_changed(&self) -> bool {
+        let cut =
+            |report: &TaskReport| matches!(report.status, Status::InDoubt | Status::TimedOut | Status::Unreachable);
+        let acted = |report: &TaskReport| !report.did.commands.is_empty() || report.did.repeatable;
+        self.open || self.result.as_ref().is_some_and(|report| cut(report) && acted(report))
     }
 
     /// Nobody knows whether it was done.
@@ -65,6 +75,8 @@ pub struct Record {
     pub passes: BTreeMap<u32, Pass>,
     /// Steps that must not be repeated were taken.
     pub acted: bool,
+    /// Steps of any kind were taken: the host was held.
+    pub began: bool,
 }
 
 impl Record {
