@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::duration;
+use crate::names::parse_duration;
 use crate::settings::{HostLock, Settings};
 
 /// How a run gets and keeps its hosts.
@@ -15,8 +15,13 @@ pub struct LockArgs {
     #[arg(long, value_name = "WHETHER")]
     pub host_lock: Option<HostLockArg>,
     /// How long to wait for a host that another run has [default: 1m; 0: not at all]
-    #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = any_duration, allow_hyphen_values = true)]
     pub lock_wait: Option<Duration>,
+}
+
+/// A time that may be none at all.
+fn any_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text)
 }
 
 /// `--host-lock`.

@@ -46,6 +46,10 @@ pub fn process(pid: u32) -> Option<Process> {
     let stat = std::fs::read_to_string(Path::new("/proc").join(pid.to_string()).join("stat")).ok()?;
     // The name in parentheses may hold anything, parentheses too; what follows the last one is plain.
     let (_, fields) = stat.rsplit_once(')')?;
+    // One that was killed and whose parent did not look yet does nothing any more.
+    if matches!(fields.split_whitespace().next(), Some("Z" | "X")) {
+        return None;
+    }
     let started = fields.split_whitespace().nth(19)?.parse().ok()?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(Process {

@@ -60,7 +60,7 @@ fn wrong_words_contact_nobody() {
     );
     let err = run("exec -i hosts.ini -m copy -a dset=/tmp/x");
     assert!(
-        err.contains("for `copy`: dset") && err.contains("did you mean `dest`"),
+        err.contains("for `copy`: `dset`") && err.contains("did you mean `dest`"),
         "{err}"
     );
     assert_eq!(run("put nothing there -i hosts.ini"), "error: there is no `nothing`\n");
