@@ -17,6 +17,14 @@ const NAMED: usize = 4;
 /// Most lines of what a host says that a message holds.
 const EXCERPT: usize = 6;
 
+/// The key of the run that has the host.
+const OWNER: &str = "locked_by";
+
+/// True when another run has the host: it will give it back.
+pub fn is_locked(outcome: &Outcome) -> bool {
+    outcome.values.contains_key(OWNER)
+}
+
 /// True when the module did not run.
 pub fn is_held(outcome: &Outcome) -> bool {
     outcome.values.contains_key(HELD)
@@ -55,7 +63,7 @@ fn locked(owner: &Owner) -> Outcome {
         Some(seconds @ 0..) => format!(", last at work {seconds} s ago"),
         Some(_) | None => String::new(),
     };
-    refused(
+    let mut outcome = refused(
         format!(
             "locked by run {run} of {} since {}{silent}: nothing was run here; wait for its end, stand in line with `--lock-wait \
              10m`, or, when it was killed, go on with it: `batchssh resume {}`",
@@ -64,7 +72,9 @@ fn locked(owner: &Owner) -> Outcome {
             quote_str(&run)
         ),
         Refusal::Locked,
-    )
+    );
+    outcome.values.insert(OWNER.into(), run.into());
+    outcome
 }
 
 fn guarded(around: &Needs, index: usize, digest: Option<&str>, says: &str) -> Outcome {

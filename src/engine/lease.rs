@@ -4,12 +4,13 @@ use std::time::{Duration, Instant};
 
 use crate::deadline::{CancelToken, Deadline};
 use crate::engine::enclose::{Enclosure, Needs};
+use crate::engine::held;
 use crate::engine::host::HostRun;
 use crate::engine::link::{Links, TaskLink};
 use crate::engine::once::OF_RUN;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::shared::Shared;
-use crate::event::{EventKind, Refusal, Severity};
+use crate::event::{EventKind, Severity};
 use crate::marker::{Act, Held, Lease, run_prefix};
 use crate::modules::step::{Link, Reader};
 use crate::names::HostName;
@@ -210,7 +211,7 @@ impl HostRun {
 /// Whether a task that was refused may stand in line: another run has the host, and this one had it never.
 pub(super) fn may_wait(shared: &Shared, around: &Enclosure, refused: &Outcome) -> bool {
     let never_held = around.needs().lease.as_ref().is_some_and(|lease| lease.held.is_none());
-    refused.refused == Some(Refusal::Locked) && never_held && !shared.options.lock.wait.is_zero()
+    held::is_locked(refused) && never_held && !shared.options.lock.wait.is_zero()
 }
 
 /// Waits in line for a host, as long as `lock_wait` says; an outcome: it was not given back in that time.
@@ -229,14 +230,14 @@ pub(super) fn wait(
             Ok(()) => return Ok(()),
             Err(halt) => halt.outcome(Phase::Looking),
         };
-        if outcome.refused == Some(Refusal::Locked) && !std::mem::replace(&mut told, true) {
+        if held::is_locked(&outcome) && !std::mem::replace(&mut told, true) {
             let text = format!("{host}: {}; waiting for it, {limit:?} at most", outcome.msg());
             let severity = Severity::Debug;
             (shared.tell)(EventKind::Message { severity, text });
         }
         let left = limit.saturating_sub(begun.elapsed());
         let over = left.is_zero() || shared.cancel.is_winding_down();
-        if outcome.refused != Some(Refusal::Locked) || over || shared.deadline.sleep(pause.min(left)).is_err() {
+        if !held::is_locked(&outcome) || over || shared.deadline.sleep(pause.min(left)).is_err() {
             return Err(Box::new(outcome));
         }
         pause = (pause * 2).min(POLL);

@@ -218,7 +218,7 @@ fn r6_what_is_in_doubt_is_never_run_by_itself_and_is_counted_and_listed() {
             .out
     };
     let last = |text: &str| text.lines().last().unwrap_or_default().to_owned();
-    assert!(run("ansible").contains("in_doubt=1"));
+    assert!(run("ansible").contains("indoubt=1"));
     assert!(run("human").contains("in doubt"), "{}", run("human"));
     assert!(last(&run("json")).contains("\"in_doubt\":1"));
     assert!(run("csv").contains("in_doubt"));
