@@ -39,6 +39,10 @@ pub enum Command {
     Retry(super::retry::RetryArgs),
     /// Go on with a run that was killed or stopped, each host at its own task
     Resume(super::retry::ResumeArgs),
+    /// Look at the markers of hosts: what was done once, what is in doubt
+    Markers(Box<super::markers::MarkersArgs>),
+    /// List tasks in doubt, and say what became of them
+    Doubt(super::markers::DoubtArgs),
     /// Look at former runs: list, verify
     Runs(super::runs::RunsArgs),
     /// Show what would run where; contacts nothing

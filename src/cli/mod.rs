@@ -14,6 +14,7 @@ mod limits;
 mod lineage;
 mod lock;
 mod logging;
+mod markers;
 mod origin;
 mod ping;
 mod policy;
@@ -64,6 +65,8 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Markers(args) => markers::markers(args),
+        Command::Doubt(args) => markers::doubt(args),
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),

@@ -5,6 +5,7 @@ mod ask;
 mod chain;
 mod changes;
 mod resolutions;
+pub mod resolve;
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
