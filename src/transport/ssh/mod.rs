@@ -132,7 +132,7 @@ impl Shared {
             if deadline.sleep(pause).is_err() {
                 return Err(fault.into_error(tries));
             }
-            tries += 1;
+            tries = tries.saturating_add(1);
         }
     }
 }

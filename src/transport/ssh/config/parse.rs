@@ -41,8 +41,8 @@ pub(super) fn read(path: &Path, home: &Path, depth: u32) -> Result<Option<Vec<Li
         home.join(".ssh")
     };
     let mut lines = Vec::new();
-    for (index, text) in text.lines().enumerate() {
-        let at = format!("{}:{}", path.display(), index + 1);
+    for (number, text) in (1_usize..).zip(text.lines()) {
+        let at = format!("{}:{number}", path.display());
         let Some(mut line) = split(text, &at)? else { continue };
         if line.keyword == "include" {
             if depth >= DEPTH {
@@ -50,7 +50,7 @@ pub(super) fn read(path: &Path, home: &Path, depth: u32) -> Result<Option<Vec<Li
             }
             for word in &line.words {
                 for file in glob(&expand(word, home, &base)) {
-                    line.included.extend(read(&file, home, depth + 1)?);
+                    line.included.extend(read(&file, home, depth.saturating_add(1))?);
                 }
             }
         }
