@@ -28,6 +28,7 @@ pub mod marker;
 pub mod modules;
 pub mod plan;
 pub mod playbook;
+pub mod policy;
 
 pub mod preflight;
 

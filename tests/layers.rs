@@ -25,7 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("vars", &["vault", "yaml"]),
     ("transport", &["settings", "shell"]),
     ("inventory", &["vault", "yaml", "settings", "vars"]),
-    ("modules", &["vault", "yaml", "vars", "shell", "transport", "event"]),
+    (
+        "modules",
+        &["vault", "yaml", "danger", "vars", "shell", "transport", "event"],
+    ),
     ("marker", &["shell", "transport", "modules"]),
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (
@@ -44,6 +47,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "yaml",
         ],
     ),
+    ("policy", &["inventory", "plan", "modules", "danger", "shell", "yaml"]),
     (
         "preflight",
         &["plan", "danger", "modules", "shell", "transport", "layout", "event"],
@@ -54,6 +58,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "vault",
             "plan",
+            "policy",
             "danger",
             "preflight",
             "marker",
@@ -86,6 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "marker",
             "playbook",
             "plan",
+            "policy",
             "danger",
             "preflight",
             "report",

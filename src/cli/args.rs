@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::lock::LockArgs;
 use crate::cli::vault::args::{VaultArgs, VaultFlags};
 use crate::names::parse_duration;
 
@@ -34,10 +35,14 @@ pub enum Command {
     Ping(PingArgs),
     /// Look at every host, fold equal answers, show the odd ones
     Audit(Box<crate::cli::audit::AuditArgs>),
-    /// Run again, on the hosts that did not succeed, with the arguments of the last run
-    Retry(RetryArgs),
+    /// Go on with a run on the hosts that did not succeed, each from the task it failed at
+    Retry(super::retry::RetryArgs),
+    /// Go on with a run that was killed or stopped, each host at its own task
+    Resume(super::retry::ResumeArgs),
     /// Look at former runs: list, verify
     Runs(super::runs::RunsArgs),
+    /// Ask and change a run that is going on: more workers, pause, drain, attach
+    Ctl(crate::cli::ctl::CtlArgs),
     /// Show what would run where; contacts nothing
     Plan(PlanArgs),
     /// Show the inventory as Ansible does
@@ -67,9 +72,12 @@ pub struct HostArgs {
     /// Show the hosts that would be used, and stop
     #[arg(long)]
     pub list_hosts: bool,
-    /// Allowed without this: any number (reserved for policies)
-    #[arg(long, value_name = "N", hide = true)]
+    /// Up to N hosts are meant, although a policy wants that said
+    #[arg(long, value_name = "N")]
     pub yes_hosts: Option<usize>,
+    /// Rules that the run must keep, beside `policy.toml` of the playbook's folder (may be repeated)
+    #[arg(long, value_name = "FILE")]
+    pub policy: Vec<PathBuf>,
 }
 
 /// How to connect.
@@ -267,6 +275,9 @@ pub struct Common {
     /// What is shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Which run it goes on with.
+    #[command(flatten)]
+    pub lineage: super::lineage::LineageArgs,
 }
 
 /// What of a playbook runs.
@@ -300,6 +311,9 @@ pub struct PlaybookFlags {
     /// Check the files, and stop
     #[arg(long)]
     pub syntax_check: bool,
+    /// Locks of hosts.
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// `batchssh run`.
@@ -380,16 +394,6 @@ pub struct PingArgs {
     pub common: Common,
 }
 
-/// `batchssh retry`.
-#[derive(Clone, Debug, Args)]
-pub struct RetryArgs {
-    /// Which run; its id or the begin of it [default: the last one]
-    pub run: Option<String>,
-    /// Only show the command line
-    #[arg(long)]
-    pub show: bool,
-}
-
 /// `batchssh plan`.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
@@ -464,7 +468,7 @@ pub struct DemoArgs {
     pub fleet_only: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
     if time.is_zero() {
         Err("must be more than 0".to_owned())
@@ -484,6 +488,30 @@ fn positive(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+
+    /// What the pages in `docs/` tell people to type.
+    #[test]
+    fn every_command_of_the_documentation_can_be_typed() {
+        use clap::Parser as _;
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let pages = std::fs::read_dir(root.join("docs"))
+            .unwrap()
+            .flatten()
+            .map(|entry| entry.path());
+        let mut tried = 0;
+        for page in pages.chain([root.join("README.md")]).filter(|page| page.is_file()) {
+            let text = std::fs::read_to_string(&page).unwrap();
+            for line in text.lines().filter_map(|line| line.strip_prefix("$ batchssh ")) {
+                let words = crate::shell::split_words(line).unwrap();
+                let words = std::iter::once("batchssh".to_owned()).chain(words);
+                if let Err(error) = super::Cli::try_parse_from(words) {
+                    assert!(!error.use_stderr(), "{}: {line}\n{error}", page.display());
+                }
+                tried += 1;
+            }
+        }
+        assert!(tried > 10, "only {tried} commands were found");
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -6,19 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::cli::approve;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
+use crate::cli::ctl;
+use crate::cli::ctl::server::{Bell, Server};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
-use crate::cli::setup::Setup;
-use crate::cli::signals::SignalGuard;
+use crate::cli::lineage::{Lineage, files_of};
+use crate::cli::policy::{self, Verdict};
+use crate::cli::runs::store::Store;
+use crate::cli::setup::{Outside, Setup};
+use crate::cli::signals::{Drain, SignalGuard, listen_for_workers};
 use crate::deadline::CancelToken;
-use crate::engine::shared::Shared;
+use crate::engine::gate::Forks;
+use crate::engine::preflight::Hooks;
+use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{EventKind, Severity};
+use crate::event::{Control, EventKind, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
+use crate::report::feed::Feed;
 use crate::report::human::{Human, HumanOptions};
 use crate::report::journal::Journal;
 use crate::report::progress::Progress;
@@ -46,18 +55,25 @@ pub struct Ready {
     hosts: Vec<HostName>,
     reporter: Reporter,
     signals: SignalGuard,
-    run: String,
+    control: Option<Server>,
     title: String,
-    adhoc: bool,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// The run it goes on with.
+    lineage: Lineage,
+    /// The tasks as written.
+    files: Vec<WrittenFile>,
     /// Set when an answer is otherwise than in the baseline of an audit.
     drifted: Arc<AtomicBool>,
 }
 
 /// Runs the plan and gives the exit code.
-pub fn conduct(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<ExitCode, Diagnostics> {
+    match policy::admit(&mut setup, plan, occasion)? {
+        Verdict::Refused => return Ok(ExitCode::Refused),
+        Verdict::Admitted => {}
+    }
     prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
 }
 
@@ -99,7 +115,12 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
-    let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
+    let late_screen = Arc::default();
+    let hooks = Hooks {
+        ask: approve::asker(Arc::clone(&late_screen), cancel.clone()),
+    };
+    let mut lineage = setup.lineage();
+    let shared = setup.share(tell, keep, cancel.clone(), hooks, occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
         shared.inventory.check_vars_files(Some(folder))?;
@@ -117,19 +138,28 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
+    let store = Store::at(&outside.state_dir);
+    if lineage.parent().is_some() {
+        shared.go_on_from(lineage.replay(&store, plan, &hosts)?);
+    }
     if let Some(audit) = &occasion.audit {
         audit.check(output.form)?;
     }
-    let run = shared.options.run_id.clone();
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
-    match Journal::create(&outside.state_dir.join("runs"), &run) {
+    let bell = Bell::new()
+        .map_err(|error| crate::source::Diagnostic::new(format!("cannot make a pair of sockets: {error}")))?;
+    let rings = bell.0.clone();
+    let feed = Feed::new(move || rings.ring());
+    match Journal::create(&store.dir, &shared.options.run_id) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
             outside.state_dir.display()
         )),
     }
+    // Behind the journal: what a watcher is told to read there, is there.
+    sinks.push(Box::new(feed.sink()));
     let retry_file = output.retry_file(&occasion.retry_file);
     if let Some(path) = &retry_file {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
@@ -137,6 +167,7 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
+    let _ = late_screen.set(screen.clone());
     let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
     let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;
@@ -226,22 +257,61 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         }
     })
     .map_err(|error| crate::source::Diagnostic::new(format!("cannot listen for signals: {error}")))?;
+    let control = control(&shared, &hosts, &outside, (feed, bell), &reporter, signals.drain());
+    let control = control
+        .map_err(|error| complaints.push(format!("`batchssh ctl` cannot reach this run: {error}")))
+        .ok();
     Ok(Ready {
         shared,
         hosts,
         reporter,
         signals,
-        run,
+        control,
         title: occasion.title.clone(),
-        adhoc: occasion.adhoc,
         words,
         complaints,
+        lineage,
+        files: if occasion.adhoc { Vec::new() } else { files_of(plan) },
         drifted: occasion
             .audit
             .as_ref()
             .map(|audit| audit.drifted.clone())
             .unwrap_or_default(),
     })
+}
+
+/// What is listened to while the run goes on: SIGTTIN, SIGTTOU, and the socket of `batchssh ctl`.
+fn control(
+    shared: &Arc<Shared>,
+    hosts: &[HostName],
+    outside: &Outside,
+    (feed, (bell, hears)): (Feed, (Bell, std::os::unix::net::UnixStream)),
+    reporter: &Reporter,
+    drain: Drain,
+) -> io::Result<Server> {
+    let (gate, teller) = (shared.gate.clone(), reporter.teller());
+    listen_for_workers(move |by, more| {
+        let (from, to) = gate.set_forks(if more { Forks::More(1) } else { Forks::Fewer(1) });
+        let (change, by) = (Control::Forks { from, to }, by.to_owned());
+        if from != to {
+            teller.tell(EventKind::Controlled { change, by });
+        }
+    })?;
+    let teller = reporter.teller();
+    let run = ctl::server::Run {
+        id: shared.options.run_id.clone(),
+        hosts: hosts.to_vec(),
+        gate: shared.gate.clone(),
+        feed,
+        teller: reporter.teller(),
+        drain: Box::new(move |by| {
+            let (change, who) = (Control::Draining, by.to_owned());
+            teller.tell(EventKind::Controlled { change, by: who });
+            drain.ask(by);
+        }),
+    };
+    let dir = outside.state_dir.join("runs").join(&shared.options.run_id);
+    Server::start(&dir, outside.runtime_dir.as_deref(), run, bell, hears)
 }
 
 /// The reporter needs the run's facts, and the run needs a way to the reporter: the way is filled in later.
@@ -294,23 +364,41 @@ fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     out.join(" ")
 }
 
+/// The first event of a run.
+pub fn run_started(options: &RunOptions, command: Vec<String>, title: String, hosts: Vec<HostName>) -> EventKind {
+    let folder = std::env::current_dir().map(|dir| dir.display().to_string());
+    EventKind::RunStarted {
+        run: options.run_id.clone(),
+        command,
+        folder: folder.unwrap_or_default(),
+        title,
+        hosts,
+        check: options.check,
+        forks: options.forks,
+        adhoc: options.adhoc,
+        origin: Box::new(crate::cli::origin::here(options)),
+    }
+}
+
 impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
-        (self.shared.tell)(EventKind::RunStarted {
-            run: self.run.clone(),
-            command: self.words.clone(),
-            folder: std::env::current_dir()
-                .map(|dir| dir.display().to_string())
-                .unwrap_or_default(),
-            title: self.title.clone(),
-            hosts: self.hosts.clone(),
-            check: options.check,
-            forks: options.forks,
-            adhoc: self.adhoc,
-            origin: Box::new(crate::cli::origin::here(options)),
-        });
+        let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
+        if let EventKind::RunStarted { origin, .. } = &mut started {
+            self.lineage.complete(origin);
+        }
+        (self.shared.tell)(started);
+        if !self.files.is_empty() {
+            (self.shared.tell)(EventKind::PlaybookRead {
+                files: self.files.clone(),
+            });
+        }
+        let policies = policy::files(&self.shared.policy.policy);
+        if !policies.is_empty() {
+            let refused = Vec::new();
+            (self.shared.tell)(EventKind::PolicyChecked { policies, refused });
+        }
         for text in &self.complaints {
             let (severity, text) = (Severity::Warning, text.clone());
             (self.shared.tell)(EventKind::Message { severity, text });
@@ -341,6 +429,7 @@ impl Ready {
         drop(self.signals);
         drop(self.shared);
         let (_, broken) = self.reporter.finish();
+        drop(self.control);
         ended?;
         let lost = broken.iter().any(|sink| !sink.is_closed_pipe());
         Ok(if lost && code.code() == 0 {

@@ -1,17 +1,23 @@
 //! The command line: what was typed becomes a plan and a run.
 
 mod adhoc;
+mod approve;
 pub mod args;
-mod audit;
+mod ask;
+pub(crate) mod audit;
 mod commands;
 mod conduct;
+mod ctl;
 pub mod demo;
 pub mod exit_code;
 mod inventory;
 mod limits;
+mod lineage;
+mod lock;
 mod logging;
 mod origin;
 mod ping;
+mod policy;
 mod retry;
 mod run;
 mod runs;
@@ -59,7 +65,9 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => audit::audit(args),
+        Command::Ctl(args) => ctl::ctl(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),

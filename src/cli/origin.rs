@@ -19,9 +19,19 @@ pub fn here(options: &RunOptions) -> Origin {
     }
 }
 
+/// `user@host` of the one who runs this.
+pub fn who() -> String {
+    format!("{}@{}", user(), rustix::system::uname().nodename().to_string_lossy())
+}
+
 /// The name of the user on the controller, else the number.
-fn user() -> String {
-    let id = rustix::process::getuid().as_raw();
+pub fn user() -> String {
+    user_name(rustix::process::getuid())
+}
+
+/// The name of a user on the controller, else the number.
+pub fn user_name(id: rustix::process::Uid) -> String {
+    let id = id.as_raw();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = known.lines().find_map(|line| {
         let mut fields = line.split(':');

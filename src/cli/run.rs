@@ -1,11 +1,12 @@
 //! `batchssh run` and `batchssh plan`.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::{PlanArgs, PlaybookFlags, RunArgs};
 use crate::cli::conduct::{Occasion, conduct};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::policy;
 use crate::cli::setup::Setup;
 use crate::names::HostName;
 use crate::plan::{self, Plan, Play, show};
@@ -13,8 +14,8 @@ use crate::source::{Diagnostic, Diagnostics};
 
 /// Compiles and runs playbooks.
 pub fn run(args: &RunArgs) -> Result<ExitCode, Diagnostics> {
-    let setup = Setup::new(&args.common, &args.playbook)?;
-    let compiled = compile(&setup, &args.playbooks)?;
+    let mut setup = Setup::new(&args.common, &args.playbook)?;
+    let compiled = compile(&mut setup, &args.playbooks)?;
     let flags = &args.playbook;
     if flags.syntax_check {
         return print(&show::syntax_check(&args.playbooks));
@@ -48,8 +49,8 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Diagnostics> {
 
 /// Shows what would run where.
 pub fn plan(args: &PlanArgs) -> Result<ExitCode, Diagnostics> {
-    let setup = Setup::new(&args.common, &args.playbook)?;
-    let compiled = compile(&setup, &args.playbooks)?;
+    let mut setup = Setup::new(&args.common, &args.playbook)?;
+    let compiled = compile(&mut setup, &args.playbooks)?;
     let hosts = HostsOf::new(&setup, &compiled)?;
     let mut text = show::plan(&compiled, &hosts.show(&args.playbook, true, true, false));
     if args.show_settings {
@@ -58,10 +59,20 @@ pub fn plan(args: &PlanArgs) -> Result<ExitCode, Diagnostics> {
             text.push_str(&format!("  {name} = {value}  ({from})\n"));
         }
     }
-    print(&text)
+    let violations = setup.violations(&compiled, false)?;
+    text.push_str(&policy::shown(&setup, &violations));
+    print(&text)?;
+    Ok(if violations.is_empty() {
+        ExitCode::Ok
+    } else {
+        ExitCode::Refused
+    })
 }
 
-fn compile(setup: &Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics> {
+fn compile(setup: &mut Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics> {
+    let folder = |path: &PathBuf| path.parent().unwrap_or(Path::new("")).to_owned();
+    let folders: Vec<PathBuf> = playbooks.iter().map(folder).collect();
+    setup.read_policies(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     plan::compile(playbooks, &setup.compile_options()).map_err(|mistakes| setup.without_secrets(mistakes))
 }
 

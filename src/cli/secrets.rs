@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cli::args::Common;
+use crate::cli::ask;
 use crate::inventory::Inventory;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -75,7 +76,7 @@ pub fn written_secrets(inventory: &Inventory, extra_vars: &VarMap) -> impl Itera
 }
 
 fn prompt(text: &str) -> Result<Secret<String>, Diagnostic> {
-    rpassword::prompt_password(text).map(Secret::new).map_err(|error| {
+    ask::hidden(text).map_err(|error| {
         Diagnostic::new(format!("cannot ask for a password: {error}"))
             .help("without a terminal, give --connection-password-file or --become-password-file")
     })

@@ -4,15 +4,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags};
+use crate::cli::lineage::{Lineage, LineageArgs};
+use crate::cli::runs::store::Store;
 use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secrets};
+use crate::cli::signals::hold_workers_signals;
 use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
-use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, Parts, RunOptions, Shared, Tell};
+use crate::engine::preflight::Hooks;
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, LockOptions, Parts, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
 use crate::playbook::arguments::{self, Style};
+use crate::policy::Bound;
 use crate::report::terminal::{Terminal, TerminalEnv};
 use crate::settings::{self, Color, Environment, Gathering, HostKeyChecking, InDoubt, Output, Settings, Source};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
@@ -30,6 +35,8 @@ use crate::yaml::{self, Kind, Node, TextUse};
 pub struct Outside {
     /// Runs and their journals are kept here.
     pub state_dir: PathBuf,
+    /// Sockets with short paths (`XDG_RUNTIME_DIR`).
+    pub runtime_dir: Option<PathBuf>,
     /// What standard output can show.
     pub stdout: Terminal,
     /// What standard error can show.
@@ -82,6 +89,8 @@ pub struct Setup {
     pub extra_vars: Arc<VarMap>,
     /// Templates.
     pub templar: Arc<Templar>,
+    /// The policies, once they were read.
+    pub policy: Option<Arc<Bound>>,
     environment: Environment,
     common: Common,
     playbook: PlaybookFlags,
@@ -104,6 +113,7 @@ impl Setup {
         let loaded = settings::load(common.output.config.as_deref())?;
         let mut settings = loaded.settings;
         on_top(&mut settings, common);
+        crate::cli::lock::on_top(&mut settings, &playbook.lock);
         let environment = loaded.environment;
         let mut warnings = loaded.warnings;
         crate::cli::logging::start(common.output.verbose, settings.log_file.value.as_deref())?;
@@ -151,7 +161,7 @@ impl Setup {
             retry_files: !common.run.no_retry_file && (settings.retry_files.value || common.run.retry_file.is_some()),
         };
         Ok(Self {
-            words: visible_words(),
+            words: LineageArgs::strip(visible_words()),
             output,
             outside,
             inventory,
@@ -162,6 +172,7 @@ impl Setup {
                 vault,
                 isolated: false,
             })),
+            policy: None,
             environment,
             common: common.clone(),
             playbook: playbook.clone(),
@@ -176,6 +187,11 @@ impl Setup {
         Ok(crate::engine::select_hosts(&self.inventory, &self.templar, &self.extra_vars, limit, play)?.0)
     }
 
+    /// Which run this one goes on with.
+    pub fn lineage(&self) -> Lineage {
+        Lineage::new(&self.common.lineage)
+    }
+
     /// What compiling a playbook needs.
     pub fn compile_options(&self) -> CompileOptions {
         CompileOptions {
@@ -183,18 +199,35 @@ impl Setup {
             extra_vars: self.extra_vars.clone(),
             tags: (self.playbook.tags.clone(), self.playbook.skip_tags.clone()),
             templar: self.templar.clone(),
+            literal_disks: self
+                .policy
+                .as_ref()
+                .and_then(|bound| bound.policy.literal_disks)
+                .unwrap_or_default(),
             ..CompileOptions::default()
         }
     }
 
     /// Asks for passwords, reads keys, and puts together what workers share.
-    pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+    pub fn share(
+        self,
+        tell: Tell,
+        keep: Keep,
+        cancel: CancelToken,
+        hooks: Hooks,
+        adhoc: bool,
+    ) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
+        // Nobody is asked at the terminal from here on, and there are no threads yet.
+        hold_workers_signals();
         let mask = self.mask(&secrets);
-        let options = self.run_options(&secrets, adhoc);
+        let mut options = self.run_options(&secrets, adhoc);
+        let store = Store::at(&self.outside.state_dir);
+        options.root_run_id = self.lineage().root(&store, &options.run_id)?;
         let resolve = self.resolver()?;
         let transport = SshTransport::new().map_err(Diagnostic::new)?;
         let compile = self.compile_options();
+        let policy = self.policy.unwrap_or_default();
         Ok(Shared::new(Parts {
             inventory: Arc::new(self.inventory),
             templar: self.templar,
@@ -202,15 +235,17 @@ impl Setup {
             transport: Box::new(AnyTransport::new(transport)),
             resolve,
             compile,
+            policy,
             tell,
             keep,
             cancel,
             mask,
+            preflight: hooks,
         }))
     }
 
     /// What must not be shown: passwords, and everything that was encrypted.
-    fn mask(&self, secrets: &Secrets) -> Mask {
+    pub(super) fn mask(&self, secrets: &Secrets) -> Mask {
         let vault = self.templar.vault();
         let texts = secrets.texts().chain(vault_passwords(vault));
         Mask::new(texts.chain(written_secrets(&self.inventory, &self.extra_vars))).and(vault.revealed().clone())
@@ -238,7 +273,18 @@ impl Setup {
         }))
     }
 
-    fn run_options(&self, secrets: &Secrets, adhoc: bool) -> RunOptions {
+    /// What the command line said that every command takes.
+    pub(super) fn flags(&self) -> &Common {
+        &self.common
+    }
+
+    /// `--tags` and `--skip-tags`.
+    pub(super) fn tags(&self) -> (&[String], &[String]) {
+        (&self.playbook.tags, &self.playbook.skip_tags)
+    }
+
+    /// How the run is to be done.
+    pub(super) fn run_options(&self, secrets: &Secrets, adhoc: bool) -> RunOptions {
         let s = &self.settings;
         let run = &self.common.run;
         let forced = |source: &Source| matches!(source, Source::CommandLine(_));
@@ -313,14 +359,13 @@ impl Setup {
             adhoc,
             root_run_id: run_id.clone(),
             run_id,
-            who: self.who(),
+            who: crate::cli::origin::who(),
+            lock: LockOptions {
+                mode: s.host_lock.value,
+                wait: s.lock_wait.value,
+                expiry: s.lock_expiry.value,
+            },
         }
-    }
-
-    /// `user@host` of the one who runs this.
-    pub fn who(&self) -> String {
-        let user = self.environment.user.as_deref().unwrap_or("somebody");
-        format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
     }
 }
 
@@ -424,6 +469,9 @@ pub fn outside(environment: &Environment, color: Color) -> Result<Outside, Diagn
         })?;
     Ok(Outside {
         state_dir: state_dir.join("batchssh"),
+        runtime_dir: get("XDG_RUNTIME_DIR")
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_absolute()),
         stdout: Terminal::of(std::io::stdout(), &env),
         stderr: Terminal::of(std::io::stderr(), &env),
     })

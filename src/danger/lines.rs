@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Danger, Found, devices, rules};
-use crate::shell::script::{self, Part, Simple, Word};
+use crate::shell::script::{Part, Simple, Word};
 
 /// A word may stand for so many values of a loop's variable.
 const MOST_VALUES: usize = 32;
@@ -18,17 +18,8 @@ pub(super) struct Known {
     pub unset_stops: bool,
 }
 
-/// The first dangerous command of a script.
-pub fn of_script(text: &str, chdir: Option<&str>) -> Option<Found> {
-    judge(&script::commands(text), chdir)
-}
-
-/// The same for a command given as words.
-pub fn of_words(words: Vec<Word>, chdir: Option<&str>) -> Option<Found> {
-    judge(&script::words(words), chdir)
-}
-
-fn judge(commands: &[Simple], chdir: Option<&str>) -> Option<Found> {
+/// The first dangerous command, run in the folder `chdir`, and the disks that all dangerous ones name.
+pub fn judge(commands: &[Simple], chdir: Option<&str>) -> Option<Found> {
     let mut known = Known {
         cwd: chdir.map(str::to_owned),
         ..Known::default()

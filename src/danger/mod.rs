@@ -17,7 +17,8 @@ mod written;
 use serde_json::{Map, Value as Json};
 
 pub use devices::{kernel_disk, reads_disks};
-pub use written::{in_node, written};
+pub use modules::commands;
+pub use written::{arguments, in_node, written};
 
 /// What a task can destroy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value as Json};
 
 use super::{Danger, Found, devices, files, lines};
-use crate::shell::script::Word;
+use crate::shell::script::{self, Simple, Word};
 
 /// Modules that change what is on disks, whatever their arguments say.
 const ALWAYS: &[&str] = &["filesystem", "luks_device", "lvg", "lvol", "mdadm", "zpool"];
@@ -13,15 +13,22 @@ pub fn short(module: &str) -> &str {
     module.rsplit('.').next().unwrap_or(module)
 }
 
+/// The simple commands that a module runs, as far as its arguments say.
+pub fn commands(module: &str, args: &Map<String, Json>) -> Vec<Simple> {
+    let text = |key: &str| filled(args, key);
+    let line = || text("_raw_params").or_else(|| text("cmd"));
+    match short(module) {
+        "shell" | "raw" | "audit" => line().map(script::commands).unwrap_or_default(),
+        "command" => script::words(line().map_or_else(|| argv(args), script::line_words)),
+        // The script's name and its arguments; what the script holds is not looked at.
+        "script" => script::words(line().map(script::line_words).unwrap_or_default()),
+        "expect" => script::words(text("command").map(script::line_words).unwrap_or_default()),
+        _ => Vec::new(),
+    }
+}
+
 /// What the module and its arguments say.
 pub fn look(module: &str, args: &Map<String, Json>) -> Option<Found> {
-    let name = short(module);
-    let text = |key: &str| {
-        args.get(key)
-            .and_then(Json::as_str)
-            .filter(|text| !text.trim().is_empty())
-    };
-    let line = || text("_raw_params").or_else(|| text("cmd"));
     let by_module = |what: String| {
         Some(Found {
             danger: Danger::Disk,
@@ -29,31 +36,29 @@ pub fn look(module: &str, args: &Map<String, Json>) -> Option<Found> {
             disks: devices::in_args(args),
         })
     };
-    match name {
-        "parted" if text("state").is_none_or(|state| state == "info") => None,
-        "parted" => by_module("the module `parted`".to_owned()),
+    match short(module) {
+        "parted" if filled(args, "state").is_none_or(|state| state == "info") => None,
+        name @ "parted" => by_module(format!("the module `{name}`")),
         name if ALWAYS.contains(&name) => by_module(format!("the module `{name}`")),
-        "shell" | "raw" => lines::of_script(line()?, text("chdir")),
-        "command" => match line() {
-            Some(line) => lines::of_words(split(line), text("chdir")),
-            None => lines::of_words(argv(args), text("chdir")),
-        },
-        // The script's name and its arguments; what the script holds is not looked at.
-        "script" => lines::of_words(split(line()?), text("chdir")),
-        "expect" => lines::of_words(split(text("command")?), text("chdir")),
         "file" => {
-            let path = ["path", "dest", "name"].iter().find_map(|key| text(key))?;
-            let absent = text("state") == Some("absent") && files::is_tree(path);
+            let path = ["path", "dest", "name"].iter().find_map(|key| filled(args, key))?;
+            let absent = filled(args, "state") == Some("absent") && files::is_tree(path);
             let all = args.get("recurse").is_some_and(is_true) && files::is_owned_tree(path);
-            let what = match (absent, all) {
-                (true, _) => format!("`file` with `state: absent` for `{path}`"),
-                (false, true) => format!("`file` with `recurse` for `{path}`"),
-                (false, false) => return None,
-            };
-            by_module(what)
+            match (absent, all) {
+                (true, _) => by_module(format!("`file` with `state: absent` for `{path}`")),
+                (false, true) => by_module(format!("`file` with `recurse` for `{path}`")),
+                (false, false) => None,
+            }
         }
-        _ => None,
+        _ => lines::judge(&commands(module, args), filled(args, "chdir")),
     }
+}
+
+/// The text of an argument, when it has any.
+fn filled<'a>(args: &'a Map<String, Json>, key: &str) -> Option<&'a str> {
+    args.get(key)
+        .and_then(Json::as_str)
+        .filter(|text| !text.trim().is_empty())
 }
 
 fn is_true(value: &Json) -> bool {
@@ -76,9 +81,4 @@ fn argv(args: &Map<String, Json>) -> Vec<Word> {
             other => Word::plain(&other.to_string()),
         })
         .collect()
-}
-
-/// The words of a line, split as the module `command` does: no shell reads it, so `;` and `>` are characters.
-fn split(line: &str) -> Vec<Word> {
-    crate::shell::script::line_words(line)
 }

@@ -9,14 +9,17 @@ use crate::yaml::{Kind, Node, TextUse};
 
 /// What [`of`](super::of) says about arguments as written: whatever templates will be is not known yet.
 pub fn written(module: &str, args: &Node, keyword: Option<&str>) -> Option<Found> {
-    // `{% if … %}` may be nothing at all, or stand between commands.
-    [" ", "\n"].iter().find_map(|tag| {
-        let args: Map<String, Json> = args
-            .as_map()?
-            .iter()
+    arguments(args).iter().find_map(|args| super::of(module, args, keyword))
+}
+
+/// Arguments as written, with what templates will be as unknown text: `{% if … %}` may be nothing at all, or stand
+/// between commands, so there are two ways to see them.
+pub fn arguments(args: &Node) -> [Map<String, Json>; 2] {
+    [" ", "\n"].map(|tag| {
+        let entries = args.as_map().unwrap_or_default().iter();
+        entries
             .filter_map(|(key, value)| Some((key.scalar_text()?, to_json(value, tag))))
-            .collect();
-        super::of(module, &args, keyword)
+            .collect()
     })
 }
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use crate::engine::cursor::Position;
+use crate::engine::gate::Turn;
 use crate::engine::host::HostRun;
 use crate::engine::include::Included;
 use crate::engine::play::PlayRun;
@@ -15,31 +16,30 @@ use crate::plan::{Action, Meta};
 /// Runs a batch to its end. False: nothing more of the whole run is to be done.
 pub fn run(engine: &Engine<'_>, play: &PlayRun, hosts: &mut [HostRun], last: bool) -> bool {
     let told = Mutex::new(HashSet::new());
-    engine.pool.in_place_scope_fifo(|spawner| {
-        for host in hosts.iter_mut() {
-            let told = &told;
-            spawner.spawn_fifo(move |_| {
-                engine.skip_to_start(play, host);
-                walk(engine, play, host, told);
-                if !host.cut {
-                    host.links.close();
-                    if last && host.has_verdict() {
-                        host.tell_done(engine.shared);
-                    }
-                }
-            });
+    engine.each(hosts.iter_mut().collect(), |host, turn| {
+        engine.skip_to_start(play, host);
+        walk(engine, play, host, &told, turn);
+        if last || host.out {
+            host.release(engine.shared);
+        }
+        if !host.cut {
+            host.links.close();
+            if last && host.has_verdict() {
+                host.tell_done(engine.shared);
+            }
         }
     });
     !engine.shared.cancel.is_winding_down()
 }
 
-fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<HashSet<Position>>) {
+fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<HashSet<Position>>, turn: &mut Turn<'_>) {
     let shared = engine.shared;
     loop {
         let handlers = play.handlers();
         let Some((position, task)) = host.cursor.peek(&handlers.tasks, &|task| engine.is_wanted(task)) else {
             return;
         };
+        turn.again();
         if shared.cancel.is_winding_down() {
             host.cut = true;
             return;
@@ -63,14 +63,21 @@ fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<Ha
                 handler: host.cursor.is_at_handler(),
             });
         }
-        match engine.guarded(&work, host).0 {
+        let next = match work.recall(host) {
+            Some(next) => {
+                work.tell_restored(vec![host.name.clone()]);
+                next
+            }
+            None => engine.guarded(&work, host).0,
+        };
+        match next {
             Next::NotRun => {
                 host.cut = true;
                 return;
             }
             Next::Advance => host.cursor.advance(),
             Next::Fail => engine.host_failed(play, host),
-            Next::Out => {
+            Next::Out | Next::LeftOut => {
                 host.out = true;
                 host.cursor.end();
             }

@@ -50,7 +50,7 @@ pub fn run(engine: &Engine<'_>, play: &PlayRun, hosts: &mut [HostRun], last: boo
 }
 
 /// How many sessions may stay open at once; with more hosts each closes its own after every task.
-fn keep_sessions(hosts: usize) -> bool {
+pub(super) fn keep_sessions(hosts: usize) -> bool {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
         .unwrap_or(u64::MAX);
@@ -77,7 +77,8 @@ enum Verdict {
 impl Rounds<'_> {
     fn run(&self, position: &Position, task: &Arc<Task>, hosts: &mut [HostRun]) -> Verdict {
         let shared = self.engine.shared;
-        let at: Vec<usize> = (0..hosts.len())
+        shared.gate.pass();
+        let mut at: Vec<usize> = (0..hosts.len())
             .filter(|i| hosts[*i].next.as_ref().is_some_and(|(p, _)| p == position))
             .collect();
         let Some(&first) = at.first() else {
@@ -108,8 +109,21 @@ impl Rounds<'_> {
         for &index in &at {
             hosts[index].next = None;
         }
-        let running: Vec<usize> = if once { vec![first] } else { at.clone() };
-        let mut results: Vec<(usize, Next)> = Vec::with_capacity(at.len());
+        at.retain(|&index| {
+            let Some(by) = shared.gate.skipped(&hosts[index].name) else {
+                return true;
+            };
+            let next = work.leave_out(&mut hosts[index], &by);
+            self.step(&mut hosts[index], next);
+            false
+        });
+        let (mut results, at) = self.recall(&work, at, hosts);
+        let first = at.first().copied().unwrap_or(first);
+        let running: Vec<usize> = if once {
+            at.iter().copied().take(1).collect()
+        } else {
+            at.clone()
+        };
         let mut shared_result = None;
         for (index, next, learnt) in self.dispatch(&work, &running, hosts, &scope) {
             if once {
@@ -119,9 +133,30 @@ impl Rounds<'_> {
         }
         if let Some(learnt) = shared_result {
             let next = results.pop().map_or(Next::Advance, |(_, next)| next);
-            results = self.share(&work, &at, first, next, &learnt, hosts);
+            results.extend(self.share(&work, &at, first, next, &learnt, hosts));
         }
+        results.sort_by_key(|(index, _)| *index);
         self.conclude(&work, results, hosts)
+    }
+
+    /// Hosts on which an earlier run did the task go on behind it. Gives how, and the hosts that are left.
+    fn recall(&self, work: &Work<'_>, at: Vec<usize>, hosts: &mut [HostRun]) -> (Vec<(usize, Next)>, Vec<usize>) {
+        let mut results = Vec::with_capacity(at.len());
+        let mut restored = Vec::new();
+        let mut left = Vec::with_capacity(at.len());
+        for index in at {
+            let host = &mut hosts[index];
+            match work.recall(host) {
+                Some(next) => {
+                    restored.push(host.name.clone());
+                    let next = self.step(host, next);
+                    results.push((index, next));
+                }
+                None => left.push(index),
+            }
+        }
+        work.tell_restored(restored);
+        (results, left)
     }
 
     /// Runs the task on these hosts, at most `throttle` at once.
@@ -143,19 +178,15 @@ impl Rounds<'_> {
         for part in running.chunks(group) {
             let mut slots: Vec<Option<(Next, Learnt)>> = part.iter().map(|_| None).collect();
             let mut wanted = part.iter().copied().peekable();
-            self.engine.pool.in_place_scope_fifo(|spawner| {
-                let mut slots = slots.iter_mut();
-                for (index, host) in hosts.iter_mut().enumerate() {
-                    if wanted.next_if_eq(&index).is_none() {
-                        continue;
-                    }
-                    let Some(slot) = slots.next() else { break };
-                    spawner.spawn_fifo(move |_| {
-                        let (next, learnt) = self.engine.guarded(work, host);
-                        let next = self.step(host, next);
-                        *slot = Some((next, learnt));
-                    });
-                }
+            let chosen = hosts
+                .iter_mut()
+                .enumerate()
+                .filter(|(index, _)| wanted.next_if_eq(index).is_some());
+            let items: Vec<_> = chosen.map(|(_, host)| host).zip(slots.iter_mut()).collect();
+            self.engine.each(items, |(host, slot), _| {
+                let (next, learnt) = self.engine.guarded(work, host);
+                let next = self.step(host, next);
+                *slot = Some((next, learnt));
             });
             for (index, slot) in part.iter().zip(slots) {
                 let (next, learnt) = slot.unwrap_or((Next::NotRun, Learnt::default()));
@@ -179,7 +210,7 @@ impl Rounds<'_> {
                 self.engine.host_failed(self.play, host);
                 self.look_ahead(host);
             }
-            Next::Out => {
+            Next::Out | Next::LeftOut => {
                 host.out = true;
                 host.cursor.end();
                 self.look_ahead(host);
@@ -195,7 +226,10 @@ impl Rounds<'_> {
         let handlers = self.play.handlers();
         host.next = host.cursor.peek(&handlers.tasks, &|task| self.engine.is_wanted(task));
         if host.next.is_none() && self.last && host.has_verdict() && !host.cut {
-            host.links.close();
+            // A host with a lock is given back at the end of the batch, with all others at once.
+            if host.holds.is_empty() {
+                host.links.close();
+            }
             host.tell_done(self.engine.shared);
         }
     }
@@ -226,7 +260,7 @@ impl Rounds<'_> {
             let own = match &next {
                 Next::NotRun => Next::NotRun,
                 Next::Advance => Next::Advance,
-                Next::Fail | Next::Out => Next::Fail,
+                Next::Fail | Next::Out | Next::LeftOut => Next::Fail,
                 Next::Include(wishes) => Next::Include(wishes.clone()),
                 Next::Meta(meta) => Next::Meta(*meta),
             };
@@ -263,7 +297,7 @@ impl Rounds<'_> {
                     }
                 }
                 Next::Fail | Next::Out => failed = true,
-                Next::Advance | Next::NotRun => {}
+                Next::Advance | Next::NotRun | Next::LeftOut => {}
             }
         }
         for (file, hosts) in included.told() {

@@ -2,22 +2,30 @@
 //! takes steps. It builds its own rayon pool, because its threads wait for the network.
 
 mod acting;
+mod crew;
 pub mod cursor;
 mod enclose;
 mod free;
+pub mod gate;
 mod held;
-mod hide;
+pub mod hide;
 mod host;
 pub mod include;
 mod keywords;
+mod lease;
 mod linear;
 pub mod link;
 pub mod mask;
 mod once;
 mod outcome;
 mod passes;
+mod pending;
 mod perform;
 mod play;
+mod policed;
+pub mod preflight;
+mod recall;
+pub mod replay;
 mod scan;
 pub mod scope;
 mod sent;
@@ -37,8 +45,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use indexmap::IndexMap;
 
+use crate::engine::crew::Crew;
+use crate::engine::gate::Turn;
 use crate::engine::host::HostRun;
 use crate::engine::play::PlayRun;
+use crate::engine::preflight::Cleared;
 use crate::engine::shared::Shared;
 use crate::engine::task::{Learnt, Next, Work};
 use crate::event::{EventKind, Severity, Status};
@@ -50,16 +61,25 @@ use crate::vars::templar::Templar;
 use crate::vars::{Scope, Var, VarMap};
 use crate::yaml::{Kind, Node};
 
-/// Stack of a worker: templates and blocks may nest.
-const STACK: usize = 4 << 20;
 /// More workers than this cost more than they bring: rayon's idle threads look for work with each other.
 pub const MOST_WORKERS: usize = 256;
 
 /// A run over a plan.
 pub struct Engine<'a> {
     shared: &'a Arc<Shared>,
-    pool: rayon::ThreadPool,
+    crew: Crew,
     crashed: AtomicBool,
+}
+
+/// What follows from a play for the run.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    /// On to the next play.
+    GoOn,
+    /// Nothing more is to run.
+    End,
+    /// A pre-flight check says that nothing more is to run; its name.
+    Refused(String),
 }
 
 /// How a run ended, beside what its events tell.
@@ -123,15 +143,9 @@ impl<'a> Engine<'a> {
     /// Starts the workers.
     pub fn new(shared: &'a Arc<Shared>, hosts: usize) -> Result<Self, String> {
         let workers = shared.options.forks.min(hosts).clamp(1, MOST_WORKERS);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .stack_size(STACK)
-            .thread_name(|index| format!("worker-{index}"))
-            .build()
-            .map_err(|error| format!("cannot start {workers} workers: {error}; try a smaller --forks"))?;
         Ok(Self {
             shared,
-            pool,
+            crew: Crew::new(workers)?,
             crashed: AtomicBool::new(false),
         })
     }
@@ -139,9 +153,12 @@ impl<'a> Engine<'a> {
     /// Runs the plan to its end, or until the user stops it. `RunStarted` and `RunFinished` are the caller's to tell.
     pub fn run(&self, plan: &Plan) -> Result<Ended, Diagnostics> {
         let shared = self.shared;
+        for (host, vars) in shared.replay().into_iter().flat_map(replay::Replay::others) {
+            shared.publish(host, vars);
+        }
         let run_magic = Arc::new(self.run_magic());
         let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
-        for (number, play) in plan.plays.iter().enumerate() {
+        for (index, play) in plan.plays.iter().enumerate() {
             let (mut names, warnings) = hosts_of(shared, play)?;
             for text in warnings {
                 let text = format!("{}: {text}", play.at);
@@ -151,12 +168,18 @@ impl<'a> Engine<'a> {
                 });
             }
             names.retain(|name| !hosts.get(name).is_some_and(|host| host.out));
-            let last = number + 1 == plan.plays.len();
-            let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            if !self.play(play, &run_magic, &mut hosts, &names, number, last)? || shared.cancel.is_winding_down() {
+            let last = index + 1 == plan.plays.len();
+            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let flow = self.play(play, &run_magic, &mut hosts, &names, number, last)?;
+            if let Flow::Refused(check) = &flow {
+                let later = plan.plays.iter().skip(index + 1);
+                self.leave_out(later, check, &mut hosts)?;
+            }
+            if flow != Flow::GoOn || shared.cancel.is_winding_down() {
                 break;
             }
         }
+        self.release(hosts.values_mut().collect());
         for host in hosts.values_mut() {
             host.links.close();
             if !host.cut {
@@ -171,6 +194,31 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// A pre-flight check stopped the run: the hosts of later plays are not through.
+    fn leave_out<'p>(
+        &self,
+        later: impl Iterator<Item = &'p Arc<Play>>,
+        check: &str,
+        hosts: &mut IndexMap<HostName, HostRun>,
+    ) -> Result<(), Diagnostics> {
+        for play in later {
+            for name in hosts_of(self.shared, play)?.0 {
+                let host = hosts.entry(name.clone()).or_insert_with(|| self.shared.host(&name));
+                preflight::not_begun(host, check);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the hosts back, many at once.
+    fn release(&self, hosts: Vec<&mut HostRun>) {
+        let held: Vec<&mut HostRun> = hosts.into_iter().filter(|host| !host.holds.is_empty()).collect();
+        self.each(held, |host, _| {
+            host.release(self.shared);
+            host.links.close();
+        });
+    }
+
     fn run_magic(&self) -> VarMap {
         let base = Arc::new(scope::run_magic(self.shared));
         let hostvars = scope::HostVarsObject::value(self.shared, &base);
@@ -179,7 +227,7 @@ impl<'a> Engine<'a> {
         map
     }
 
-    /// One play, batch by batch. False: nothing more is to run.
+    /// One play: its pre-flight, then batch by batch.
     fn play(
         &self,
         play: &Arc<Play>,
@@ -188,16 +236,24 @@ impl<'a> Engine<'a> {
         names: &[HostName],
         number: u32,
         last: bool,
-    ) -> Result<bool, Diagnostics> {
+    ) -> Result<Flow, Diagnostics> {
         let shared = self.shared;
         if names.is_empty() {
             let run = PlayRun::new(shared, play, run_magic, &[], &[]);
             (shared.tell)(EventKind::PlaySkipped { play: run.name });
-            return Ok(true);
+            return Ok(Flow::GoOn);
         }
-        let batches = batches(shared, play, names)?;
+        // What is wrong in the play is found before anybody is asked anything.
+        batches(shared, play, names)?;
+        let is_free = is_free(shared, play)?;
+        let names = match self.preflight(play, run_magic, hosts, names, number) {
+            Cleared::Hosts(names) => names,
+            Cleared::Nobody(None) => return Ok(Flow::End),
+            Cleared::Nobody(Some(check)) => return Ok(Flow::Refused(check)),
+        };
+        let names = names.as_slice();
         let mut rest = names;
-        for size in batches {
+        for size in batches(shared, play, names)? {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             let mut run = PlayRun::new(shared, play, run_magic, names, batch);
@@ -211,28 +267,32 @@ impl<'a> Engine<'a> {
             let mut workers: Vec<HostRun> = batch
                 .iter()
                 .map(|name| {
-                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| HostRun::new(name));
+                    // Their order is made anew below, and a removal that keeps it would take a time that grows with the fleet.
+                    let mut host = hosts.swap_remove(name).unwrap_or_else(|| shared.host(name));
                     host.begin(cursor::Cursor::new(body.clone()));
                     host
                 })
                 .collect();
-            let go_on = if is_free(shared, play)? {
+            let go_on = if is_free {
                 free::run(self, &run, &mut workers, last)
             } else {
                 linear::run(self, &run, &mut workers, last)
             };
+            if last {
+                self.release(workers.iter_mut().collect());
+            }
             let all_out = workers.iter().all(|host| host.out);
             for host in workers {
                 hosts.insert(host.name.clone(), host);
             }
             if !go_on || all_out || shared.cancel.is_winding_down() {
                 for name in rest {
-                    hosts.entry(name.clone()).or_insert_with(|| HostRun::new(name)).cut = true;
+                    hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name)).cut = true;
                 }
-                return Ok(false);
+                return Ok(Flow::End);
             }
         }
-        Ok(true)
+        Ok(Flow::GoOn)
     }
 
     /// The play's tasks with the implicit fact gathering in front.
@@ -294,8 +354,16 @@ impl<'a> Engine<'a> {
         task.implicit || crate::plan::selected(&task.keywords.tags, &options.tags, &options.skip_tags)
     }
 
+    /// Does `work` for every item, at most as many at once as the gate lets in.
+    fn each<T: Send>(&self, items: Vec<T>, work: impl Fn(T, &mut Turn<'_>) + Sync) {
+        self.crew.each(&self.shared.gate, items, work);
+    }
+
     /// Runs a task on a host; a panic fails that host and nothing else.
     fn guarded(&self, work: &Work<'_>, host: &mut HostRun) -> (Next, Learnt) {
+        if let Some(by) = self.shared.gate.skipped(&host.name) {
+            return (work.leave_out(host, &by), Learnt::default());
+        }
         let result = std::panic::catch_unwind(AssertUnwindSafe(|| work.run(host)));
         result.unwrap_or_else(|_| {
             self.crashed.store(true, Ordering::Relaxed);

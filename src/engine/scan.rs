@@ -28,24 +28,20 @@ impl Engine<'_> {
     /// Tries every host; `tcp_only` speaks no SSH.
     pub fn scan(&self, hosts: &[HostName], tcp_only: bool) {
         let shared = self.shared;
-        self.pool.in_place_scope_fifo(|spawner| {
-            for name in hosts {
-                spawner.spawn_fifo(move |_| {
-                    if shared.cancel.is_winding_down() {
-                        return;
-                    }
-                    let mut host = HostRun::new(name);
-                    host.started();
-                    (shared.tell)(EventKind::HostStarted {
-                        host: name.clone(),
-                        task: "ping".to_owned(),
-                    });
-                    let report = try_host(shared, name, tcp_only);
-                    host.judge(&report);
-                    (shared.tell)(EventKind::TaskResult(Box::new(report)));
-                    host.tell_done(shared);
-                });
+        self.each(hosts.iter().collect(), |name, _| {
+            if shared.cancel.is_winding_down() || shared.gate.skipped(name).is_some() {
+                return;
             }
+            let mut host = HostRun::new(name);
+            host.started();
+            (shared.tell)(EventKind::HostStarted {
+                host: name.clone(),
+                task: "ping".to_owned(),
+            });
+            let report = try_host(shared, name, tcp_only);
+            host.judge(&report);
+            (shared.tell)(EventKind::TaskResult(Box::new(report)));
+            host.tell_done(shared);
         });
     }
 }

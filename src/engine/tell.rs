@@ -37,6 +37,16 @@ impl Work<'_> {
         next
     }
 
+    /// The host is left out from this task on: whoever asked for that wanted no rescue either.
+    pub(super) fn leave_out(&self, host: &mut HostRun, by: &str) -> Next {
+        let outcome = Outcome::failed(format!("left out during the run, by {by}"));
+        let mut report = self.report(host, &Scope::new(), &outcome, Instant::now());
+        report.ignored = false;
+        host.judge(&report);
+        (self.shared.tell)(EventKind::TaskResult(Box::new(report)));
+        Next::LeftOut
+    }
+
     /// Registers, learns facts, notifies, tells the result, and says how the host goes on.
     pub(super) fn finish(
         &self,
@@ -48,7 +58,10 @@ impl Work<'_> {
     ) -> (Next, Learnt) {
         let mut learnt = Learnt::default();
         if let Some(name) = &self.task.register {
-            let value = registered(outcome);
+            let value = match host.doing.lost {
+                Some(lost) => self.lost(lost),
+                None => registered(outcome),
+            };
             learnt.registered = Some((name.clone(), value));
         }
         if outcome.status.is_good() || outcome.values.contains_key("results") {

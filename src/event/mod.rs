@@ -3,16 +3,19 @@
 
 mod did;
 mod origin;
+mod playbook;
 pub mod preflight;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
 use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
 pub use origin::{Origin, Process};
+pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +56,19 @@ pub enum EventKind {
         #[serde(default)]
         origin: Box<Origin>,
     },
+    /// The tasks of the run as they were written, told once: a later run that goes on finds out what was changed since.
+    PlaybookRead {
+        /// The files that are known before the first task runs.
+        files: Vec<WrittenFile>,
+    },
+    /// The policies were asked, before anybody was contacted.
+    PolicyChecked {
+        /// The files.
+        policies: Vec<PolicyFile>,
+        /// What is against them, with its places; empty: nothing, and the run begins.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        refused: Vec<String>,
+    },
     /// A play begins (once per batch of `serial`).
     PlayStarted {
         /// Its name, or its pattern.
@@ -63,6 +79,19 @@ pub enum EventKind {
         #[serde(default)]
         number: u32,
     },
+    /// The pre-flight checks of a play are asked of all its hosts, those of all batches, before its first task.
+    PreflightStarted {
+        /// The play's name, or its pattern.
+        play: String,
+        /// The names of the checks.
+        checks: Vec<String>,
+        /// Who is asked.
+        hosts: Vec<HostName>,
+    },
+    /// A host answered to a check, or did not.
+    PreflightAnswer(Box<PreflightAnswer>),
+    /// A check's verdict over all hosts.
+    PreflightVerdict(Box<PreflightVerdict>),
     /// No host of the inventory matched the play.
     PlaySkipped {
         /// Its name, or its pattern.
@@ -115,6 +144,9 @@ pub enum EventKind {
         /// Digest of the task as written.
         #[serde(default)]
         id: String,
+        /// How often the host had come to the task before in this play.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        nth: u32,
         /// Label of the loop item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<Value>,
@@ -173,6 +205,13 @@ pub enum EventKind {
         /// The text.
         text: String,
     },
+    /// Somebody changed, while the run went on, how it goes on.
+    Controlled {
+        /// What was changed.
+        change: Control,
+        /// By whom: a user (`batchssh ctl`), or a signal.
+        by: String,
+    },
     /// The user asked to stop.
     RunCancelled {
         /// By what: `SIGINT`, `SIGTERM`, …
@@ -187,6 +226,52 @@ pub enum EventKind {
         /// Whole time.
         seconds: f64,
     },
+}
+
+/// What can be changed while a run goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum Control {
+    /// Most hosts at work at once.
+    Forks {
+        /// Before.
+        from: usize,
+        /// From now on.
+        to: usize,
+    },
+    /// No host begins a task.
+    Paused,
+    /// All go on.
+    Resumed,
+    /// Running tasks end, nothing new is started.
+    Draining,
+    /// A host's remaining tasks are not run.
+    Skipped {
+        /// Which host.
+        host: HostName,
+    },
+}
+
+impl Control {
+    /// The change in words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Forks { from, to } => format!("forks {from} -> {to}"),
+            Self::Paused => "paused: running tasks end, no host begins another".to_owned(),
+            Self::Resumed => "resumed".to_owned(),
+            Self::Draining => "draining: running tasks end, nothing new is started".to_owned(),
+            Self::Skipped { host } => format!("{host} is left out from its next task on"),
+        }
+    }
+}
+
+/// A file of rules that applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub path: String,
+    /// SHA-256 of its text, hexadecimal.
+    pub sha256: String,
 }
 
 /// How a task ended on a host. The order is from best to worst.
@@ -298,6 +383,38 @@ pub struct TaskReport {
     /// What was done, for the history, and what going on needs to know about the task.
     #[serde(default, skip_serializing_if = "Did::is_empty")]
     pub did: Box<Did>,
+}
+
+impl TaskReport {
+    /// A result of our own, with nothing in it but its verdict.
+    pub fn bare(host: &HostName, task: impl Into<String>, status: Status, msg: impl Into<String>) -> Self {
+        Self {
+            host: host.clone(),
+            task: task.into(),
+            module: String::new(),
+            path: String::new(),
+            status,
+            ignored: false,
+            rescued: false,
+            rc: None,
+            stdout: String::new(),
+            stderr: String::new(),
+            stdout_b64: None,
+            stderr_b64: None,
+            msg: msg.into(),
+            seconds: 0.0,
+            item: None,
+            result: Value::Null,
+            diff: Vec::new(),
+            notified: Vec::new(),
+            looped: false,
+            warnings: Vec::new(),
+            verbose: false,
+            delegated_to: None,
+            refused: None,
+            did: Box::default(),
+        }
+    }
 }
 
 /// Why a task was refused before it changed anything.

@@ -29,9 +29,14 @@ impl RunSummary {
                 }
             }
             EventKind::HostDone { host, status, .. } => self.host(host).status = Some(*status),
+            EventKind::PolicyChecked { refused, .. } => self.refused |= !refused.is_empty(),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PreflightStarted { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PreflightVerdict(_)
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
@@ -39,6 +44,7 @@ impl RunSummary {
             | EventKind::TaskActing { .. }
             | EventKind::ItemResult(_)
             | EventKind::Message { .. }
+            | EventKind::Controlled { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::RunFinished { .. } => {}
         }

@@ -95,7 +95,7 @@ pub fn check(spec: &Spec, args: &Node) -> Vec<Diagnostic> {
 }
 
 fn unsupported(spec: &Spec, key: &Node, name: &str) -> Diagnostic {
-    let mistake = key.error(format!("unsupported parameters for `{}`: {name}", spec.name));
+    let mistake = key.error(format!("unsupported parameters for `{}`: `{name}`", spec.name));
     let names = spec
         .params
         .iter()
@@ -146,7 +146,7 @@ fn check_value(param: &Param, name: &str, value: &Node) -> Result<(), Diagnostic
         Some(wrong) => {
             let all = param.choices.join(", ");
             let short: String = wrong.chars().take(60).collect();
-            let mistake = value.error(format!("value of {name} must be one of: {all}, got: {short}"));
+            let mistake = value.error(format!("value of {name} must be one of: {all}, got: `{short}`"));
             Err(match nearest(wrong, param.choices.iter().copied()) {
                 Some(near) => mistake.help(format!("did you mean `{near}`?")),
                 None => mistake,
@@ -279,15 +279,15 @@ mod tests {
             ("{path: , state: absent}", "missing required arguments for `file`: path"),
             (
                 "{path: /a, stat: x}",
-                "unsupported parameters for `file`: stat (did you mean `state`? Supported are: mode, path, recurse, size, state)",
+                "unsupported parameters for `file`: `stat` (did you mean `state`? Supported are: mode, path, recurse, size, state)",
             ),
             (
                 "{path: /a, colour: red}",
-                "unsupported parameters for `file`: colour (supported are: mode, path, recurse, size, state)",
+                "unsupported parameters for `file`: `colour` (supported are: mode, path, recurse, size, state)",
             ),
             (
                 "{path: /a, state: sideways}",
-                "value of state must be one of: file, directory, absent, got: sideways",
+                "value of state must be one of: file, directory, absent, got: `sideways`",
             ),
             (
                 "{path: /a, mode: rwx}",

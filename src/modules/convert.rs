@@ -135,7 +135,7 @@ fn one(param: &Param, value: Json) -> Result<Json, String> {
             let text = text_of(item);
             if !param.choices.contains(&text.as_str()) {
                 return Err(format!(
-                    "value of {} must be one of: {}, got: {text}",
+                    "value of {} must be one of: {}, got: `{text}`",
                     param.name,
                     param.choices.join(", ")
                 ));
@@ -274,7 +274,7 @@ mod tests {
         );
         assert_eq!(
             converted("file", json!({"path": "/x", "state": "sideways"})).unwrap_err(),
-            "value of state must be one of: absent, directory, file, hard, link, touch, got: sideways"
+            "value of state must be one of: absent, directory, file, hard, link, touch, got: `sideways`"
         );
         let unknown = converted("file", json!({"path": "/x", "colour": "red"})).unwrap_err();
         assert!(

@@ -10,6 +10,9 @@ use crate::modules::ModuleError;
 use crate::modules::step::Content;
 use crate::vault::Keyring;
 
+/// Of an encrypted file up to this size nothing is shown, when a task prints it.
+const LOOKED_FOR: usize = 64 * 1024;
+
 /// Finds a file the user named: as it is when absolute, else in each folder's `kind` and in the folder itself.
 pub fn find(name: &str, kind: &str, search: &[PathBuf]) -> Result<PathBuf, ModuleError> {
     let path = expand_home(name);
@@ -108,7 +111,7 @@ impl Source {
         let plain = if decrypt { vault.content(path)? } else { None };
         Ok(match plain {
             Some(plain) => Self {
-                digests: digest(&plain),
+                digests: reveal(&plain, vault),
                 content: Content::Bytes(plain.as_slice().into()),
                 is_hidden: true,
             },
@@ -125,6 +128,14 @@ impl Source {
             }
         })
     }
+}
+
+/// What is sent must not be shown afterwards, either, as far as it can be looked for. Gives its digests.
+fn reveal(plain: &[u8], vault: &Keyring) -> Digests {
+    if let (true, Ok(text)) = (plain.len() <= LOOKED_FOR, std::str::from_utf8(plain)) {
+        vault.revealed().add(text);
+    }
+    digest(plain)
 }
 
 /// Bytes in hexadecimal.

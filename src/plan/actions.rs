@@ -226,7 +226,7 @@ impl Compiler<'_> {
             if names.contains(&name.as_str()) {
                 continue;
             }
-            let mistake = key.error(format!("unsupported parameters for `{action}`: {name}"));
+            let mistake = key.error(format!("unsupported parameters for `{action}`: `{name}`"));
             let shown: Vec<&str> = names.iter().copied().filter(|name| !name.starts_with('_')).collect();
             let help = match nearest(&name, shown.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),

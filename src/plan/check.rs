@@ -245,7 +245,7 @@ impl Compiler<'_> {
 }
 
 /// Calls `look` with every task of blocks and their rescues.
-pub(super) fn each_task(entries: &[Entry], look: &mut impl FnMut(&Task)) {
+pub fn each_task(entries: &[Entry], look: &mut impl FnMut(&Task)) {
     for entry in entries {
         match entry {
             Entry::Task(task) => look(task),

@@ -29,7 +29,7 @@ impl Compiler<'_> {
         );
         let mistake = Diagnostic::new(message).at(at).help(
             "look at the disks before: `preflight: [{disks: {…}}]` on the play, and name them by role, `{{ disk.data[0] }}`; a task \
-             that cannot harm says `danger: none`",
+             that cannot harm says `danger: none`; `literal_disks` in `policy.toml` makes this a warning",
         );
         match self.options.literal_disks {
             LiteralDisks::Error => self.report(mistake),

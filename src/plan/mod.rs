@@ -10,6 +10,7 @@ mod disks;
 mod files;
 mod include;
 mod keywords;
+pub mod once;
 pub mod preflight;
 mod role_files;
 mod roles;
@@ -26,6 +27,7 @@ use crate::source::{Diagnostic, Span};
 use crate::vars::VarMap;
 use crate::yaml::Node;
 
+pub use check::each_task;
 pub use compile::{CompileOptions, Open, compile};
 pub use include::{IncludedRole, RoleRequest, include_role, include_tasks};
 pub use tags::selected;

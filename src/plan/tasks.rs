@@ -267,7 +267,7 @@ impl Compiler<'_> {
                 "_raw_params" | "file" => file = Some(value),
                 "apply" if action == "include_tasks" => {}
                 other => {
-                    let mistake = key.error(format!("unsupported parameters for `{action}`: {other}"));
+                    let mistake = key.error(format!("unsupported parameters for `{action}`: `{other}`"));
                     self.report(mistake.help("variables for the file stand under `vars:` of the task"));
                     return None;
                 }

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::terminal::{Colour, Terminal};
-use super::{Sink, diff, fold, json, minimal, text, words};
+use super::{Sink, diff, fold, json, minimal, preflight, text, words};
+use crate::event::preflight::PreflightVerdict;
 use crate::event::summary::RunSummary;
-use crate::event::{Event, EventKind, HostRecap, Severity, Status, TaskReport};
+use crate::event::{Control, Event, EventKind, HostRecap, Severity, Status, TaskReport};
 
 /// Columns Ansible's banners fill where the width is not known; wider terminals have wider banners.
 const BANNER: usize = 79;
@@ -198,6 +199,11 @@ impl Ansible {
                 self.heading(&mut out, &format!("PLAY [{}]", text::one_line(play.trim())));
                 self.banner.clear();
             }
+            EventKind::PreflightStarted { play, .. } => {
+                self.heading(&mut out, &format!("PRE-FLIGHT [{}]", text::one_line(play.trim())));
+                self.banner.clear();
+            }
+            EventKind::PreflightVerdict(verdict) => self.verdict(&mut out, verdict),
             EventKind::PlaySkipped { play } if !self.adhoc => {
                 self.heading(&mut out, &format!("PLAY [{}]", text::one_line(play.trim())));
                 self.line(&mut out, Colour::Cyan, "skipping: no hosts matched");
@@ -238,6 +244,10 @@ impl Ansible {
                 self.line(&mut out, Colour::Cyan, &format!("restored: [{hosts}]"));
             }
             EventKind::Message { severity, text } => self.message(&mut err, *severity, text),
+            EventKind::Controlled { change, by } if *change != Control::Draining => {
+                let line = format!("[{}] {}", text::one_line(by), text::one_line(&change.words()));
+                self.line(&mut err, Colour::BrightPurple, &line);
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!("[ERROR]: stopped by {}", text::one_line(reason));
                 self.line(&mut err, Colour::Red, &line);
@@ -246,8 +256,13 @@ impl Ansible {
                 let line = format!("<{host}> connected in {}", text::seconds(*seconds));
                 self.line(&mut out, Colour::Blue, &line);
             }
-            EventKind::PlayStarted { .. }
+            // That it drains is told as the end of the run.
+            EventKind::Controlled { .. }
+            | EventKind::PolicyChecked { .. }
+            | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::TaskActing { .. }
@@ -256,6 +271,19 @@ impl Ansible {
             | EventKind::RunFinished { .. } => {}
         }
         (out, err)
+    }
+
+    fn verdict(&mut self, out: &mut String, verdict: &PreflightVerdict) {
+        self.heading(out, &format!("CHECK [{}]", text::one_line(verdict.check.trim())));
+        self.banner.clear();
+        for line in preflight::lines(verdict) {
+            let indent = match line.kind {
+                preflight::Kind::Head => "",
+                preflight::Kind::Detail => "    ",
+                preflight::Kind::Quote => "    | ",
+            };
+            self.line(out, line.colour, &format!("{indent}{}", line.text));
+        }
     }
 
     fn message(&self, err: &mut String, severity: Severity, message: &str) {

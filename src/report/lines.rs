@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Sink, text, words};
-use crate::event::{Event, EventKind, Severity, TaskReport};
+use crate::event::{Control, Event, EventKind, Severity, TaskReport};
 
 /// Output line by line, each with its host.
 pub struct Lines {
@@ -34,6 +34,9 @@ impl Lines {
                 err.push_str(head);
                 err.push_str(&text::lines(text).collect::<Vec<_>>().join("\n"));
                 err.push('\n');
+            }
+            EventKind::Controlled { change, by } if *change != Control::Draining => {
+                put!(err, "{} ({})\n", text::one_line(&change.words()), text::one_line(by));
             }
             EventKind::RunCancelled { reason } => {
                 put!(err, "stopped by {}\n", text::one_line(reason));

@@ -15,10 +15,12 @@ macro_rules! put {
 pub mod ansible;
 pub mod csv;
 pub mod delivery;
+pub mod feed;
 pub mod human;
 pub mod journal;
 pub mod jsonl;
 pub mod lines;
+pub mod live;
 pub mod oneline;
 pub mod progress;
 pub mod retry_file;
@@ -28,6 +30,7 @@ mod diff;
 pub(crate) mod fold;
 pub(crate) mod json;
 mod minimal;
+mod preflight;
 pub(crate) mod text;
 mod words;
 

@@ -6,13 +6,13 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use indexmap::IndexMap;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::live::Live as State;
 use super::terminal::{Colour, Terminal, columns};
 use super::{Sink, text, words};
-use crate::event::{Event, EventKind, Status};
-use crate::names::{HostName, show_duration};
+use crate::event::{Event, Status};
+use crate::names::show_duration;
 
 /// Hosts that have been at work for less are not called slow.
 const SLOW: Duration = Duration::from_secs(3);
@@ -43,6 +43,16 @@ impl Screen {
                 inner,
             }),
             None => inner,
+        }
+    }
+}
+
+impl Screen {
+    /// Does something at the terminal with the progress line out of the way.
+    pub fn aside<T>(&self, what: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(what),
+            None => what(),
         }
     }
 }
@@ -121,77 +131,7 @@ impl Sink for Progress {
     }
 }
 
-/// What the line is made of.
-struct State {
-    begun: Instant,
-    hosts: usize,
-    /// Hosts through with everything, and how.
-    done: usize,
-    succeeded: usize,
-    failed: usize,
-    unreachable: usize,
-    in_doubt: usize,
-    adhoc: bool,
-    play_hosts: usize,
-    task: String,
-    task_begun: Instant,
-    task_done: usize,
-    running: IndexMap<HostName, (Instant, String)>,
-    stopping: bool,
-}
-
 impl State {
-    fn new(now: Instant) -> Self {
-        Self {
-            begun: now,
-            hosts: 0,
-            done: 0,
-            succeeded: 0,
-            failed: 0,
-            unreachable: 0,
-            in_doubt: 0,
-            adhoc: false,
-            play_hosts: 0,
-            task: String::new(),
-            task_begun: now,
-            task_done: 0,
-            running: IndexMap::new(),
-            stopping: false,
-        }
-    }
-
-    fn observe(&mut self, kind: &EventKind, now: Instant) {
-        match kind {
-            EventKind::RunStarted { hosts, adhoc, .. } => {
-                (self.hosts, self.play_hosts, self.adhoc, self.begun) = (hosts.len(), hosts.len(), *adhoc, now);
-            }
-            EventKind::PlayStarted { hosts, .. } => self.play_hosts = hosts.len(),
-            EventKind::TaskStarted { task, .. } => {
-                (self.task_begun, self.task_done) = (now, 0);
-                self.task = text::one_line(task);
-            }
-            EventKind::HostStarted { host, task } => {
-                self.running.insert(host.clone(), (now, text::one_line(task)));
-            }
-            EventKind::TaskResult(report) => {
-                self.running.swap_remove(&report.host);
-                self.task_done += 1;
-            }
-            EventKind::HostDone { host, status, .. } => {
-                self.running.swap_remove(host);
-                self.done += 1;
-                match status {
-                    Status::Unreachable => self.unreachable += 1,
-                    Status::InDoubt => self.in_doubt += 1,
-                    Status::Failed | Status::TimedOut => self.failed += 1,
-                    Status::Skipped | Status::Ok | Status::Changed => self.succeeded += 1,
-                }
-            }
-            EventKind::RunCancelled { .. } => self.stopping = true,
-            _ => {}
-        }
-    }
-
     /// Done, of how many, since when. While no host is through, one task is the measure; then the hosts are.
     fn measure(&self) -> (usize, usize, Instant) {
         if self.adhoc || self.succeeded > 0 || self.task.is_empty() {
@@ -221,6 +161,9 @@ impl State {
             parts.push((Colour::None, format!("{} running", text::count(self.running.len()))));
         }
         parts.extend(speed(done, of, now.saturating_duration_since(since)));
+        if self.paused {
+            parts.push((Colour::Yellow, "paused".to_owned()));
+        }
         if self.stopping {
             parts.push((Colour::Yellow, "stopping, running tasks end first".to_owned()));
         }
@@ -325,6 +268,7 @@ fn speed(done: usize, of: usize, elapsed: Duration) -> Vec<(Colour, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::EventKind;
     use crate::report::testing::{bad, done, feed, report, result, started, task};
 
     const HOSTS: [&str; 4] = ["web1", "web2", "web3", "web4"];

@@ -64,10 +64,11 @@ impl Fault {
 
     /// The message for the user.
     pub(in crate::vars) fn into_diagnostic(self) -> Diagnostic {
-        Diagnostic {
-            message: self.message,
-            at: self.at,
-            help: self.help,
+        let mut diagnostic = Diagnostic::new(self.message);
+        diagnostic.help = self.help;
+        match self.at {
+            Some(at) => diagnostic.at(at),
+            None => diagnostic,
         }
     }
 }

@@ -17,11 +17,11 @@ const BLOCK: usize = 16;
 
 type Aes256Ctr = ctr::Ctr128BE<aes::Aes256>;
 
-/// What PBKDF2 makes of a password and a salt.
-struct Keys(Zeroizing<[u8; 32 + 32 + BLOCK]>);
+/// What PBKDF2 makes of a password and a salt. That takes milliseconds, so it is worth keeping.
+pub(super) struct Keys(Zeroizing<[u8; 32 + 32 + BLOCK]>);
 
 impl Keys {
-    fn of(password: &[u8], salt: &[u8]) -> Self {
+    pub(super) fn of(password: &[u8], salt: &[u8]) -> Self {
         let mut derived = Zeroizing::new([0; 32 + 32 + BLOCK]);
         pbkdf2::pbkdf2_hmac::<Sha256>(password, salt, ROUNDS, derived.as_mut_slice());
         Self(derived)
@@ -45,7 +45,11 @@ impl Keys {
 
 /// Opens an envelope. `Ok(None)`: the password is another one.
 pub fn open(envelope: &Envelope, password: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-    let keys = Keys::of(password, &envelope.salt);
+    open_with(envelope, &Keys::of(password, &envelope.salt))
+}
+
+/// The same with keys that were made of the password and the salt of the envelope.
+pub(super) fn open_with(envelope: &Envelope, keys: &Keys) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
     // Compared in constant time, and before anything is decrypted.
     if keys.hmac(&envelope.ciphertext).verify_slice(&envelope.hmac).is_err() {
         return Ok(None);

@@ -8,9 +8,10 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::secret::Secret;
-use crate::vault::{DEFAULT_LABEL, Envelope, Revealed, VaultError, cipher};
+use crate::vault::cipher::{self, Keys};
+use crate::vault::{DEFAULT_LABEL, Envelope, Revealed, VaultError};
 
-/// How many decrypted values are kept. Each costs some milliseconds to make again.
+/// How many decrypted values, and how many keys, are kept. Each costs some milliseconds to make again.
 const KEPT: usize = 100_000;
 
 /// A password and the label it goes by.
@@ -32,6 +33,8 @@ pub struct Opened<'a> {
     pub label: Option<String>,
 }
 
+/// Keys of a password for one salt, made once.
+type Derived = Arc<OnceLock<Keys>>;
 /// A value decrypted once for all who ask at the same time.
 type Slot = Arc<OnceLock<Result<Arc<str>, VaultError>>>;
 
@@ -42,6 +45,8 @@ pub struct Keyring {
     only_matching: bool,
     default_label: Option<String>,
     values: Mutex<Values>,
+    /// By the number of the password and the salt: a file that goes to a thousand hosts is opened a thousand times.
+    derived: Mutex<HashMap<(usize, Vec<u8>), Derived>>,
     revealed: Arc<Revealed>,
 }
 
@@ -108,14 +113,14 @@ impl Keyring {
         // As in Ansible, a text without a label has the default one.
         let default = self.default_label.as_deref().unwrap_or(DEFAULT_LABEL);
         let wanted = envelope.label.as_deref().unwrap_or(default);
-        let first = self.keys.iter().filter(|key| key.label == wanted);
-        let rest = self
-            .keys
-            .iter()
-            .filter(|key| key.label != wanted && !self.only_matching);
+        let all = || self.keys.iter().enumerate();
+        let first = all().filter(|(_, key)| key.label == wanted);
+        let rest = all().filter(|(_, key)| key.label != wanted && !self.only_matching);
         let mut tried: Vec<String> = Vec::new();
-        for key in first.chain(rest) {
-            if let Some(plain) = cipher::open(&envelope, key.password.reveal())? {
+        for (number, key) in first.chain(rest) {
+            let derived = self.derived(number, &envelope.salt);
+            let keys = derived.get_or_init(|| Keys::of(key.password.reveal(), &envelope.salt));
+            if let Some(plain) = cipher::open_with(&envelope, keys)? {
                 return Ok(Opened {
                     plain,
                     key,
@@ -135,6 +140,14 @@ impl Keyring {
             wanted: envelope.label,
             tried,
         })
+    }
+
+    fn derived(&self, number: usize, salt: &[u8]) -> Derived {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if derived.len() >= KEPT {
+            derived.clear();
+        }
+        derived.entry((number, salt.to_vec())).or_default().clone()
     }
 
     /// The plain text of a `!vault` value. It is decrypted once, and hidden from then on in everything that is told.

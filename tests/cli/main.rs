@@ -7,18 +7,28 @@
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod sshd;
 
+#[path = "../support/pty.rs"]
+mod pty;
+
+mod audit;
 mod become_user;
 mod exec;
 mod files;
 mod flow;
 mod journal;
 mod listings;
+mod live;
+mod locks;
 mod looks;
 mod markers;
 mod mistakes;
 mod outputs;
+mod policy;
+mod preflight;
+mod resume;
 mod retry;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+mod vault;

@@ -8,7 +8,7 @@ use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::vault::args::CreateArgs;
 use crate::cli::vault::editor::{Edited, Editor};
-use crate::cli::vault::files::{explain, sealed};
+use crate::cli::vault::files::{Refusal, sealed};
 use crate::cli::vault::passwords::Purpose;
 use crate::cli::vault::private::PrivateFolder;
 use crate::cli::vault::replace::{Replacement, is_stdio, write_output};
@@ -30,12 +30,11 @@ pub(super) fn edit(desk: &Desk, paths: &[PathBuf]) -> Result<ExitCode, Diagnosti
 
 /// Edits one file. A code when we are to end.
 fn edit_one(desk: &Desk, path: &Path) -> Result<Option<ExitCode>, Diagnostic> {
-    let shown = path.display();
     let replacement = Replacement::of(path)?;
     let opened = desk
         .keyring
         .open(replacement.old())
-        .map_err(|error| Diagnostic::new(format!("`{shown}` {}", explain(&error))))?;
+        .map_err(|error| Refusal::from(error).of(path))?;
     let new = match edited(desk, path, &opened.plain)? {
         Outcome::Text(new) => new,
         Outcome::Stopped(code) => return Ok(Some(code)),
@@ -45,7 +44,7 @@ fn edit_one(desk: &Desk, path: &Path) -> Result<Option<ExitCode>, Diagnostic> {
     }
     // Label and format stay.
     let label = opened.label.as_deref().unwrap_or(crate::vault::DEFAULT_LABEL);
-    let content = sealed(&new, opened.key, Some(label)).map_err(Diagnostic::new)?;
+    let content = sealed(&new, opened.key, Some(label))?;
     if let Err(mistake) = replacement.finish(&content, false) {
         return Err(rescued(mistake, path, &content));
     }
@@ -81,7 +80,7 @@ pub(super) fn create(args: &CreateArgs) -> Result<ExitCode, Diagnostics> {
         Outcome::Text(new) => new,
         Outcome::Stopped(code) => return Ok(code),
     };
-    let content = sealed(&new, key, None).map_err(Diagnostic::new)?;
+    let content = sealed(&new, key, None)?;
     if path.symlink_metadata().is_ok() {
         let mistake = Diagnostic::new(format!(
             "`{shown}` was made by somebody else meanwhile, so it is left as it is"

@@ -24,11 +24,11 @@ pub(super) fn encrypt(args: &EncryptArgs) -> Result<ExitCode, Diagnostics> {
     if args.files.is_empty() && rustix::termios::isatty(std::io::stdin()) {
         say("reading plain text from standard input");
     }
-    convert(&or_stdin(&args.files), args.output.as_deref(), Old::Plain, |_, text| {
+    convert(&or_stdin(&args.files), args.output.as_deref(), Old::Plain, |text| {
         if is_vault(text) {
-            return Err("is encrypted already".to_owned());
+            return Err(Refusal::new("is encrypted already"));
         }
-        sealed(text, key, None)
+        sealed(text, key, None).map_err(|error| Refusal::new(error.message))
     })?;
     cheer("Encryption successful");
     Ok(ExitCode::Ok)
@@ -41,12 +41,9 @@ pub(super) fn decrypt(args: &DecryptArgs) -> Result<ExitCode, Diagnostics> {
     if args.files.is_empty() && rustix::termios::isatty(std::io::stdin()) {
         say("reading encrypted text from standard input");
     }
-    convert(
-        &or_stdin(&args.files),
-        args.output.as_deref(),
-        Old::Encrypted,
-        |_, text| opened(&desk.keyring, text).map(|(plain, _)| plain),
-    )?;
+    convert(&or_stdin(&args.files), args.output.as_deref(), Old::Encrypted, |text| {
+        Ok(desk.keyring.open(text)?.plain)
+    })?;
     cheer("Decryption successful");
     Ok(ExitCode::Ok)
 }
@@ -66,32 +63,60 @@ pub(super) fn rekey(args: &RekeyArgs) -> Result<ExitCode, Diagnostics> {
         new = Keyring::new(found.keys, false);
         choose(&new, label)?
     };
-    convert(&args.files, None, Old::Encrypted, |_, text| {
-        let (plain, _) = opened(&desk.keyring, text)?;
-        sealed(&plain, key, None)
+    convert(&args.files, None, Old::Encrypted, |text| {
+        let opened = desk.keyring.open(text)?;
+        sealed(&opened.plain, key, None).map_err(|error| Refusal::new(error.message))
     })?;
     say("Rekey successful");
     Ok(ExitCode::Ok)
 }
 
-/// Encrypts; `label` instead of the password's own.
-pub(super) fn sealed(plain: &[u8], key: &Key, label: Option<&str>) -> Result<Content, String> {
-    let label = label.unwrap_or(&key.label);
-    let text = seal(plain, key.password.reveal(), Some(label))?;
-    Ok(Zeroizing::new(text.into_bytes()))
+/// Why a file is not converted: what stands behind its name in the message, and what to do.
+pub(super) struct Refusal {
+    why: String,
+    help: Option<String>,
 }
 
-/// Decrypts; gives the password that did it as well.
-pub(super) fn opened<'k>(keyring: &'k Keyring, text: &[u8]) -> Result<(Content, &'k Key), String> {
-    let opened = keyring.open(text).map_err(|error| explain(&error))?;
-    Ok((opened.plain, opened.key))
-}
-
-pub(super) fn explain(error: &VaultError) -> String {
-    match error {
-        VaultError::NotVault => "is not encrypted".to_owned(),
-        other => format!("cannot be decrypted: {other}"),
+impl Refusal {
+    fn new(why: impl Into<String>) -> Self {
+        Self {
+            why: why.into(),
+            help: None,
+        }
     }
+
+    /// The message about the file of that name.
+    pub(super) fn of(self, path: &Path) -> Diagnostic {
+        let shown = if is_stdio(path) {
+            "standard input".to_owned()
+        } else {
+            format!("`{}`", path.display())
+        };
+        let mistake = Diagnostic::new(format!("{shown} {}", self.why));
+        match self.help {
+            Some(help) => mistake.help(help),
+            None => mistake,
+        }
+    }
+}
+
+impl From<VaultError> for Refusal {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::NotVault => Self::new("is not encrypted"),
+            other => Self {
+                why: format!("cannot be decrypted: {other}"),
+                help: other.help(),
+            },
+        }
+    }
+}
+
+/// Encrypts; `label` instead of the password's own.
+pub(super) fn sealed(plain: &[u8], key: &Key, label: Option<&str>) -> Result<Content, Diagnostic> {
+    let label = label.unwrap_or(&key.label);
+    let text = seal(plain, key.password.reveal(), Some(label)).map_err(Diagnostic::new)?;
+    Ok(Zeroizing::new(text.into_bytes()))
 }
 
 fn one_output(files: &[PathBuf], output: Option<&Path>) -> Result<(), Diagnostic> {
@@ -114,7 +139,7 @@ fn convert(
     paths: &[PathBuf],
     output: Option<&Path>,
     old: Old,
-    make: impl Fn(&Path, &[u8]) -> Result<Content, String>,
+    make: impl Fn(&[u8]) -> Result<Content, Refusal>,
 ) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     let mut ready: Vec<(Option<Replacement>, Content)> = Vec::new();
@@ -142,14 +167,14 @@ fn convert(
 fn prepare(
     path: &Path,
     output: Option<&Path>,
-    make: &impl Fn(&Path, &[u8]) -> Result<Content, String>,
+    make: &impl Fn(&[u8]) -> Result<Content, Refusal>,
 ) -> Result<(Option<Replacement>, Content), Diagnostic> {
-    let wrong = |why: String| Diagnostic::new(format!("`{}` {why}", path.display()));
+    let wrong = |refusal: Refusal| refusal.of(path);
     if output.is_some() || is_stdio(path) {
-        let content = make(path, &read(path)?).map_err(wrong)?;
+        let content = make(&read(path)?).map_err(wrong)?;
         return Ok((None, content));
     }
     let replacement = Replacement::of(path)?;
-    let content = make(path, replacement.old()).map_err(wrong)?;
+    let content = make(replacement.old()).map_err(wrong)?;
     Ok((Some(replacement), content))
 }

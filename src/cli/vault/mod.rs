@@ -8,7 +8,6 @@ pub mod passwords;
 mod private;
 mod replace;
 mod strings;
-mod tty;
 mod view;
 
 use std::io::Write as _;

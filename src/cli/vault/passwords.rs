@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::ask;
 use crate::cli::vault::args::VaultFlags;
-use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::source::Diagnostic;
 use crate::vault::{Found, Identity, Keyring, collect};
@@ -62,10 +62,6 @@ pub fn new_passwords(
 }
 
 fn passwords(identities: &[Identity], settings: &Settings, new: bool) -> Result<Found, Diagnostic> {
-    let mut ask = |text: &str| {
-        rpassword::prompt_password(text)
-            .map(Secret::new)
-            .map_err(|error| error.to_string())
-    };
-    collect(identities, &settings.vault_identity.value, new, &mut ask)
+    let mut asking = |text: &str| ask::hidden(text).map_err(|error| error.to_string());
+    collect(identities, &settings.vault_identity.value, new, &mut asking)
 }

@@ -4,13 +4,14 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::cli::ask;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::vault::args::StringArgs;
 use crate::cli::vault::files::sealed;
 use crate::cli::vault::passwords::Purpose;
 use crate::cli::vault::replace::{read, write_output};
-use crate::cli::vault::{Desk, cheer, say, tty};
+use crate::cli::vault::{Desk, cheer, say};
 use crate::source::{Diagnostic, Diagnostics};
 
 /// How far the text is indented, as `ansible-vault` does it.
@@ -37,7 +38,7 @@ pub(super) fn encrypt(args: &StringArgs) -> Result<ExitCode, Diagnostics> {
     limits::no_core_dump();
     let mut out = String::new();
     for (number, plain) in (1..).zip(&plains) {
-        let text = sealed(&plain.text, key, None).map_err(Diagnostic::new)?;
+        let text = sealed(&plain.text, key, None)?;
         if plains.len() > 1 {
             say(&match &plain.name {
                 Some(name) => format!(
@@ -102,12 +103,15 @@ fn plains(args: &StringArgs, reads: bool) -> Result<Vec<Plain>, Diagnostic> {
 }
 
 fn asked(shown: bool) -> Result<Plain, Diagnostic> {
-    let name = tty::ask("Variable name (enter for no name): ")?;
+    let cannot = |error: std::io::Error| Diagnostic::new(format!("cannot ask on the terminal: {error}"));
+    let name = ask::shown("Variable name (enter for no name): ").map_err(cannot)?;
     let text = if shown {
-        tty::ask("String to encrypt: ")?
+        ask::shown("String to encrypt: ").map_err(cannot)?
     } else {
-        rpassword::prompt_password("String to encrypt (hidden): ")
-            .map_err(|error| Diagnostic::new(format!("cannot ask on the terminal: {error}")))?
+        ask::hidden("String to encrypt (hidden): ")
+            .map_err(cannot)?
+            .reveal()
+            .clone()
     };
     Ok(Plain {
         text: Zeroizing::new(text.into_bytes()),

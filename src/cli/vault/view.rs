@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
 use crate::cli::vault::Desk;
-use crate::cli::vault::files::opened;
+use crate::cli::vault::files::Refusal;
 use crate::cli::vault::replace::{read, write_output};
 use crate::shell::split_words;
-use crate::source::{Diagnostic, Diagnostics, visible};
+use crate::source::{Diagnostics, visible};
 
 /// What `less` is to do: quit when it fits on the screen, show colours as text, leave it there.
 const LESS: &str = "FRSX";
@@ -23,10 +23,13 @@ pub(super) fn view(desk: &Desk, paths: &[PathBuf]) -> Result<ExitCode, Diagnosti
     let mut mistakes = Vec::new();
     for path in paths {
         let found = read(path).and_then(|text| {
-            opened(&desk.keyring, &text).map_err(|why| Diagnostic::new(format!("`{}` {why}", path.display())))
+            let opened = desk.keyring.open(&text);
+            opened
+                .map(|opened| opened.plain)
+                .map_err(|error| Refusal::from(error).of(path))
         });
         match found {
-            Ok((plain, _)) => plains.push(plain),
+            Ok(plain) => plains.push(plain),
             Err(mistake) => mistakes.push(mistake),
         }
     }

@@ -13,11 +13,12 @@ use self::group::Gathered;
 use self::recap::{Outcome, Recap};
 use super::terminal::{Colour, Terminal};
 use super::{Sink, fold, text, words};
-use crate::event::{Event, EventKind, Severity, TaskReport};
+use crate::event::{Control, Event, EventKind, Severity, TaskReport};
 use crate::names::HostName;
 
 mod blocks;
 mod group;
+mod preflight;
 mod recap;
 mod style;
 
@@ -157,6 +158,26 @@ impl Human {
                     self.play(&mut out, play, &text::hosts(hosts.len()));
                 }
             }
+            EventKind::PreflightStarted { play, checks, hosts } => {
+                self.flush(&mut out);
+                let checks = if checks.len() == 1 {
+                    "1 check".to_owned()
+                } else {
+                    format!("{} checks", checks.len())
+                };
+                let facts = [
+                    format!("pre-flight {}", text::one_line(play.trim())),
+                    text::hosts(hosts.len()),
+                    checks,
+                ];
+                let term = self.term();
+                put!(
+                    out,
+                    "\n{}\n",
+                    style::rule(&style::join(&facts, &term), Colour::Bold, &term)
+                );
+            }
+            EventKind::PreflightVerdict(verdict) => out.push_str(&preflight::shown(verdict, &self.term())),
             EventKind::PlaySkipped { play } => {
                 self.flush(&mut out);
                 self.play(&mut out, play, "no host matched");
@@ -218,6 +239,11 @@ impl Human {
                 }
             }
             EventKind::Message { severity, text } => self.message(&mut err, *severity, text),
+            EventKind::Controlled { change, by } if *change != Control::Draining => {
+                let line = format!("{} ({})", text::one_line(&change.words()), text::one_line(by));
+                err.push_str(&self.term().paint(Colour::Yellow, &line));
+                err.push('\n');
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!(
                     "stopping ({}): running tasks end first, nothing new starts",
@@ -230,6 +256,11 @@ impl Human {
                 self.seconds = Some(*seconds);
                 self.flush(&mut out);
             }
+            EventKind::PolicyChecked { policies, refused } if self.options.verbosity > 0 && refused.is_empty() => {
+                let paths: Vec<String> = policies.iter().map(|policy| text::one_line(&policy.path)).collect();
+                let line = format!("allowed by {}\n", paths.join(", "));
+                out.push_str(&self.term().paint(Colour::Dim, &line));
+            }
             EventKind::TaskRestored { hosts, .. } => {
                 self.restored.tasks += 1;
                 for host in hosts {
@@ -237,7 +268,14 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            EventKind::TaskActing { .. } | EventKind::TaskRetrying { .. } | EventKind::Included { .. } => {}
+            // That it drains is told as the end of the run, an answer in its check's verdict.
+            EventKind::Controlled { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PlaybookRead { .. }
+            | EventKind::PolicyChecked { .. }
+            | EventKind::TaskActing { .. }
+            | EventKind::TaskRetrying { .. }
+            | EventKind::Included { .. } => {}
         }
         (out, err)
     }
@@ -268,6 +306,10 @@ impl Human {
                     text::one_line(&report.task)
                 };
             }
+        }
+        // The check's verdict has said so.
+        if report.module == "preflight" && !item {
+            return;
         }
         // Commands of `exec` are about their output; all else is about the result.
         if self.adhoc && report.rc.is_some() && !report.looped {
