@@ -17,6 +17,7 @@ mod policy;
 mod retry;
 mod run;
 mod runs;
+mod scan_keys;
 mod secrets;
 mod setup;
 mod signals;
@@ -60,6 +61,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Put(args) => commands::put(args),
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
+        Command::ScanKeys(args) => scan_keys::scan_keys(args),
         Command::Audit(args) => audit::audit(args),
         Command::Retry(args) => retry::retry(args),
         Command::Runs(args) => runs::runs(args),

@@ -8,6 +8,7 @@ mod free;
 mod held;
 pub mod hide;
 mod host;
+mod host_keys;
 pub mod include;
 mod keywords;
 mod linear;

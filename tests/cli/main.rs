@@ -22,6 +22,7 @@ mod mistakes;
 mod outputs;
 mod policy;
 mod retry;
+mod scan_keys;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
