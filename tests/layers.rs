@@ -25,7 +25,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("vars", &["vault", "yaml"]),
     ("transport", &["settings", "shell"]),
     ("inventory", &["vault", "yaml", "settings", "vars"]),
-    ("modules", &["vault", "yaml", "vars", "shell", "transport", "event"]),
+    (
+        "modules",
+        &["vault", "yaml", "danger", "vars", "shell", "transport", "event"],
+    ),
     ("marker", &["shell", "transport", "modules"]),
     ("playbook", &["yaml", "settings", "vars", "inventory", "modules"]),
     (

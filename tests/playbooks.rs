@@ -87,7 +87,16 @@ fn good_playbooks_give_their_plans() {
 #[test]
 fn every_mistake_of_a_bad_playbook_is_told_with_its_place() {
     let mut wrong = String::new();
-    for name in ["play", "tasks", "arguments", "includes", "roles", "preflight", "disks"] {
+    for name in [
+        "play",
+        "once",
+        "tasks",
+        "arguments",
+        "includes",
+        "roles",
+        "preflight",
+        "disks",
+    ] {
         let got = mistakes(&format!("tests/playbooks/bad/{name}.yml"));
         wrong += &expect(Path::new(&format!("tests/playbooks/bad/{name}.txt")), &got);
     }

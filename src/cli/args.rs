@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::cli::lock::LockArgs;
 use crate::cli::scan_keys::args::ScanKeysArgs;
 use crate::cli::vault::args::{VaultArgs, VaultFlags};
 use crate::names::parse_duration;
@@ -37,8 +38,10 @@ pub enum Command {
     ScanKeys(ScanKeysArgs),
     /// Look at every host, fold equal answers, show the odd ones
     Audit(Box<crate::cli::audit::AuditArgs>),
-    /// Run again, on the hosts that did not succeed, with the arguments of the last run
-    Retry(RetryArgs),
+    /// Go on with a run on the hosts that did not succeed, each from the task it failed at
+    Retry(super::retry::RetryArgs),
+    /// Go on with a run that was killed or stopped, each host at its own task
+    Resume(super::retry::ResumeArgs),
     /// Look at former runs: list, verify
     Runs(super::runs::RunsArgs),
     /// Show what would run where; contacts nothing
@@ -273,6 +276,9 @@ pub struct Common {
     /// What is shown.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Which run it goes on with.
+    #[command(flatten)]
+    pub lineage: super::lineage::LineageArgs,
 }
 
 /// What of a playbook runs.
@@ -306,6 +312,9 @@ pub struct PlaybookFlags {
     /// Check the files, and stop
     #[arg(long)]
     pub syntax_check: bool,
+    /// Locks of hosts.
+    #[command(flatten)]
+    pub lock: LockArgs,
 }
 
 /// `batchssh run`.
@@ -386,16 +395,6 @@ pub struct PingArgs {
     pub common: Common,
 }
 
-/// `batchssh retry`.
-#[derive(Clone, Debug, Args)]
-pub struct RetryArgs {
-    /// Which run; its id or the begin of it [default: the last one]
-    pub run: Option<String>,
-    /// Only show the command line
-    #[arg(long)]
-    pub show: bool,
-}
-
 /// `batchssh plan`.
 #[derive(Clone, Debug, Args)]
 pub struct PlanArgs {
@@ -470,7 +469,7 @@ pub struct DemoArgs {
     pub fleet_only: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let time = parse_duration(text)?;
     if time.is_zero() {
         Err("must be more than 0".to_owned())

@@ -6,17 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use crate::cli::approve;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::limits;
+use crate::cli::lineage::{Lineage, files_of};
 use crate::cli::policy::{self, Verdict};
+use crate::cli::runs::store::Store;
 use crate::cli::setup::Setup;
 use crate::cli::signals::SignalGuard;
 use crate::deadline::CancelToken;
+use crate::engine::preflight::Hooks;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{EventKind, Severity};
+use crate::event::{EventKind, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
@@ -52,6 +56,10 @@ pub struct Ready {
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
     complaints: Vec<String>,
+    /// The run it goes on with.
+    lineage: Lineage,
+    /// The tasks as written.
+    files: Vec<WrittenFile>,
     /// Set when an answer is otherwise than in the baseline of an audit.
     drifted: Arc<AtomicBool>,
 }
@@ -120,7 +128,12 @@ fn prepare(
     let output = setup.output.clone();
     let outside = setup.outside.clone();
     let warnings = setup.warnings.clone();
-    let shared = setup.share(tell, keep, cancel.clone(), occasion.adhoc)?;
+    let late_screen = Arc::default();
+    let hooks = Hooks {
+        ask: approve::asker(Arc::clone(&late_screen), cancel.clone()),
+    };
+    let mut lineage = setup.lineage();
+    let shared = setup.share(tell, keep, cancel.clone(), hooks, occasion.adhoc)?;
     let folders: std::collections::BTreeSet<_> = plan.plays.iter().map(|play| play.playbook_dir.as_path()).collect();
     for folder in folders {
         shared.inventory.check_vars_files(Some(folder))?;
@@ -138,12 +151,16 @@ fn prepare(
         return Err(crate::source::Diagnostic::new(what).help(help).into());
     }
     limits::check(shared.options.forks, hosts.len())?;
+    let store = Store::at(&outside.state_dir);
+    if lineage.parent().is_some() {
+        shared.go_on_from(lineage.replay(&store, plan, &hosts)?);
+    }
     if let Some(audit) = &occasion.audit {
         audit.check(output.form)?;
     }
     let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
     let mut complaints = Vec::new();
-    match Journal::create(&outside.state_dir.join("runs"), &shared.options.run_id) {
+    match Journal::create(&store.dir, &shared.options.run_id) {
         Ok(journal) => sinks.push(Box::new(journal)),
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
@@ -157,6 +174,7 @@ fn prepare(
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
+    let _ = late_screen.set(screen.clone());
     let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
     let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;
@@ -258,6 +276,8 @@ fn prepare(
         title: occasion.title.clone(),
         words,
         complaints,
+        lineage,
+        files: if occasion.adhoc { Vec::new() } else { files_of(plan) },
         drifted: occasion
             .audit
             .as_ref()
@@ -336,12 +356,16 @@ impl Ready {
     fn run(self, work: &Work<'_>) -> Result<ExitCode, Diagnostics> {
         let begun = Instant::now();
         let options = &self.shared.options;
-        (self.shared.tell)(run_started(
-            options,
-            self.words.clone(),
-            self.title.clone(),
-            self.hosts.clone(),
-        ));
+        let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
+        if let EventKind::RunStarted { origin, .. } = &mut started {
+            self.lineage.complete(origin);
+        }
+        (self.shared.tell)(started);
+        if !self.files.is_empty() {
+            (self.shared.tell)(EventKind::PlaybookRead {
+                files: self.files.clone(),
+            });
+        }
         let policies = policy::files(&self.shared.policy.policy);
         if !policies.is_empty() {
             let refused = Vec::new();

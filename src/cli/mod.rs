@@ -1,15 +1,18 @@
 //! The command line: what was typed becomes a plan and a run.
 
 mod adhoc;
+mod approve;
 pub mod args;
 mod ask;
-mod audit;
+pub(crate) mod audit;
 mod commands;
 mod conduct;
 pub mod demo;
 pub mod exit_code;
 mod inventory;
 mod limits;
+mod lineage;
+mod lock;
 mod logging;
 mod origin;
 mod ping;
@@ -64,6 +67,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::ScanKeys(args) => scan_keys::scan_keys(args),
         Command::Audit(args) => audit::audit(args),
         Command::Retry(args) => retry::retry(args),
+        Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),

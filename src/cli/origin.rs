@@ -19,8 +19,13 @@ pub fn here(options: &RunOptions) -> Origin {
     }
 }
 
+/// `user@host` of the one who runs this.
+pub fn who() -> String {
+    format!("{}@{}", user(), rustix::system::uname().nodename().to_string_lossy())
+}
+
 /// The name of the user on the controller, else the number.
-fn user() -> String {
+pub fn user() -> String {
     let id = rustix::process::getuid().as_raw();
     let known = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let named = known.lines().find_map(|line| {

@@ -1,119 +1,227 @@
-//! `batchssh retry`: the last run again, on the hosts that did not succeed, with the arguments it had.
+//! `batchssh retry` and `batchssh resume`: go on with a run. Both find out which hosts are left and give the command of
+//! the run again, in its folder, limited to them; the new run takes over what was done.
 
-use std::path::{Path, PathBuf};
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use crate::cli::args::RetryArgs;
+use clap::{Args, ValueEnum};
+
+use crate::cli::args::{InDoubtArg, OutputArg};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::lineage::{Chain, LineageArgs, Stand};
 use crate::cli::run::print;
-use crate::cli::runs::store::{Store, unreadable};
-use crate::event::{EventKind, Status};
-use crate::report::journal;
+use crate::cli::runs::store::Store;
+use crate::names::HostName;
 use crate::source::{Diagnostic, Diagnostics};
 
-/// What a journal says about its run.
-struct Past {
-    id: String,
-    command: Vec<String>,
-    folder: PathBuf,
-    failed: Vec<String>,
+/// `batchssh retry`.
+#[derive(Clone, Debug, Args)]
+pub struct RetryArgs {
+    /// Which run; its id or the begin of it [default: the last one]
+    run: Option<String>,
+    /// Begin with the first task again instead of the one that failed
+    #[arg(long, conflicts_with = "accept_changes")]
+    from_start: bool,
+    /// How it goes on.
+    #[command(flatten)]
+    how: How,
 }
 
-/// Runs again.
+/// `batchssh resume`.
+#[derive(Clone, Debug, Args)]
+pub struct ResumeArgs {
+    /// Which run; its id or the begin of it [default: the last one that was killed or stopped]
+    run: Option<String>,
+    /// How it goes on.
+    #[command(flatten)]
+    how: How,
+}
+
+/// What both take.
+#[derive(Clone, Debug, Args)]
+struct How {
+    /// The playbook was changed in front of what was done: what was done stays done, new tasks run
+    #[arg(long)]
+    accept_changes: bool,
+    /// What to do about tasks that were begun and whose end nobody saw
+    #[arg(long, value_name = "WHAT")]
+    in_doubt: Option<InDoubtArg>,
+    /// Hosts at work at once [default: as before]
+    #[arg(short, long, value_name = "N")]
+    forks: Option<usize>,
+    /// How results are shown [default: as before]
+    #[arg(long, value_name = "FORM")]
+    output: Option<OutputArg>,
+    /// Show more
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Only show the command line
+    #[arg(long)]
+    show: bool,
+}
+
+impl How {
+    /// Options of the command that are given anew: name, letter, value.
+    fn options(&self) -> Vec<(&'static str, Option<&'static str>, String)> {
+        let mut options = Vec::new();
+        if let Some(forks) = self.forks {
+            options.push(("--forks", Some("-f"), forks.to_string()));
+        }
+        if let Some(word) = self.in_doubt.as_ref().and_then(name) {
+            options.push(("--in-doubt", None, word));
+        }
+        if let Some(word) = self.output.as_ref().and_then(name) {
+            options.push(("--output", None, word));
+        }
+        options
+    }
+}
+
+/// A value as it is typed.
+fn name<V: ValueEnum>(value: &V) -> Option<String> {
+    Some(value.to_possible_value()?.get_name().to_owned())
+}
+
+/// Goes on with the hosts that did not succeed.
 pub fn retry(args: &RetryArgs) -> Result<ExitCode, Diagnostics> {
     let store = Store::open()?;
-    let past = read(&store, args.run.as_deref())?;
-    if past.failed.is_empty() {
+    let run = store.find(args.run.as_deref())?;
+    let chain = Chain::of(&store, &run)?;
+    chain.refuse_alive(&store)?;
+    let stand = chain.stand(&store)?;
+    if stand.left.is_empty() {
         return print(&format!(
             "run {}: every host succeeded, there is nothing to retry\n",
-            past.id
+            chain.newest().run
         ));
     }
-    if past.command.iter().any(|word| word.contains("***")) {
+    go_on(&store, &chain, &stand.left, args.from_start, &args.how)
+}
+
+/// Goes on with the hosts that were not through.
+pub fn resume(args: &ResumeArgs) -> Result<ExitCode, Diagnostics> {
+    let store = Store::open()?;
+    let (chain, stand) = interrupted(&store, args.run.as_deref())?;
+    let (failed, left): (Vec<HostName>, Vec<HostName>) =
+        stand.left.into_iter().partition(|host| stand.failed.contains(host));
+    let newest = &chain.newest().run;
+    if left.is_empty() {
+        return print(&format!(
+            "run {newest}: no host is left to go on with{}\n",
+            match failed.len() {
+                0 => String::new(),
+                n => format!("; {n} had failed, `batchssh retry` is for them"),
+            }
+        ));
+    }
+    go_on(&store, &chain, &left, false, &args.how)
+}
+
+/// The chain to resume: the wanted one, or the newest whose last run was killed or stopped.
+fn interrupted(store: &Store, wanted: Option<&str>) -> Result<(Chain, Stand), Diagnostic> {
+    if let Some(wanted) = wanted {
+        let chain = Chain::of(store, &store.find(Some(wanted))?)?;
+        chain.refuse_alive(store)?;
+        let stand = chain.stand(store)?;
+        if !stand.interrupted {
+            return Err(
+                Diagnostic::new(format!("run {} was neither killed nor stopped", chain.newest().run))
+                    .help("`batchssh retry` goes on with the hosts that did not succeed"),
+            );
+        }
+        return Ok((chain, stand));
+    }
+    let mut seen = std::collections::HashSet::new();
+    let mut alive = None;
+    for run in store.ids().into_iter().rev() {
+        let Ok(chain) = Chain::of(store, &run) else { continue };
+        if !seen.insert(chain.root().to_owned()) {
+            continue;
+        }
+        if let Err(error) = chain.refuse_alive(store) {
+            alive.get_or_insert(error);
+            continue;
+        }
+        let stand = chain.stand(store)?;
+        if stand.interrupted {
+            return Ok((chain, stand));
+        }
+    }
+    Err(alive.unwrap_or_else(|| {
+        Diagnostic::new("no run was killed or stopped")
+            .help("`batchssh retry` goes on with the hosts that did not succeed; `batchssh runs` lists the runs")
+    }))
+}
+
+/// Gives the command of the chain again.
+fn go_on(
+    store: &Store,
+    chain: &Chain,
+    hosts: &[HostName],
+    from_start: bool,
+    how: &How,
+) -> Result<ExitCode, Diagnostics> {
+    let first = chain.first();
+    if first.command.iter().any(|word| word.contains("***")) {
         return Err(Diagnostic::new(format!(
             "run {} was given a secret on its command line, which was not written down",
-            past.id
+            first.run
         ))
-        .help("run it by hand with --limit and the retry file")
+        .help("run it by hand with --limit and the retry file; secrets in a file (`-e @FILE`) can be given again")
         .into());
     }
-    let list = store.dir.join(&past.id).join("retry-hosts");
-    let text: String = past.failed.iter().map(|host| format!("{host}\n")).collect();
+    let list = store.dir.join(&chain.newest().run).join("retry-hosts");
+    let text: String = hosts.iter().map(|host| format!("{host}\n")).collect();
     std::fs::write(&list, text)
         .map_err(|error| Diagnostic::new(format!("cannot write {}: {error}", list.display())))?;
-    let words = with_limit(&past.command, &list);
-    if args.show {
+    let mut options = how.options();
+    options.push(("--limit", Some("-l"), format!("@{}", list.display())));
+    let mut own = vec!["-v".to_owned(); how.verbose.into()];
+    if how.show {
+        let words = with(&first.command, &options, &own);
         let shown: Vec<String> = words.iter().map(|word| crate::shell::quote_str(word)).collect();
         return print(&format!(
             "cd {} && batchssh {}\n",
-            crate::shell::quote_str(&past.folder.display().to_string()),
+            crate::shell::quote_str(&first.folder.display().to_string()),
             shown.join(" ")
         ));
     }
+    own.extend(LineageArgs::words(&chain.newest().run, from_start, how.accept_changes));
     let program = std::env::current_exe()
         .map_err(|error| Diagnostic::new(format!("cannot find the running program: {error}")))?;
-    let status = Command::new(program)
-        .args(&words)
-        .current_dir(&past.folder)
-        .status()
-        .map_err(|error| Diagnostic::new(format!("cannot start the run in {}: {error}", past.folder.display())))?;
-    Ok(ExitCode::Hosts(
-        status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(70),
-    ))
+    // The new run takes the place of this process: Ctrl-C, exit code and terminal are its own.
+    let error = Command::new(program)
+        .args(with(&first.command, &options, &own))
+        .current_dir(&first.folder)
+        .exec();
+    Err(Diagnostic::new(format!("cannot start the run in {}: {error}", first.folder.display())).into())
 }
 
-/// What is known of the newest run, or of the one whose id begins so.
-fn read(store: &Store, wanted: Option<&str>) -> Result<Past, Diagnostic> {
-    let id = store.find(wanted)?;
-    let path = store.journal(&id);
-    let head = store.head(&id)?.ok_or_else(|| {
-        Diagnostic::new(format!("run {id} was killed before it began: it has nothing to retry"))
-            .help("give the command again")
-    })?;
-    let mut good = std::collections::HashSet::new();
-    for event in journal::read(&path).map_err(|error| unreadable(&path, &error))? {
-        let event = event.map_err(|error| unreadable(&path, &error))?;
-        if let EventKind::HostDone { host, status, .. } = event.kind
-            && status <= Status::Changed
-        {
-            good.insert(host);
-        }
-    }
-    Ok(Past {
-        id,
-        command: head.command,
-        folder: head.folder,
-        failed: head
-            .hosts
-            .iter()
-            .filter(|host| !good.contains(*host))
-            .map(ToString::to_string)
-            .collect(),
-    })
-}
-
-/// The command with its limit replaced by the list.
-fn with_limit(command: &[String], list: &Path) -> Vec<String> {
+/// The command with these options (name, letter, value) in place of its own, and with further words.
+fn with(command: &[String], options: &[(&str, Option<&str>, String)], own: &[String]) -> Vec<String> {
+    let split = command.iter().position(|word| word == "--").unwrap_or(command.len());
+    let (head, tail) = command.split_at(split);
     let mut out = Vec::new();
-    let mut words = command.iter();
+    let mut words = head.iter();
     while let Some(word) = words.next() {
-        match word.as_str() {
-            "--" => {
-                out.push("--limit".to_owned());
-                out.push(format!("@{}", list.display()));
-                out.push(word.clone());
-                out.extend(words.cloned());
-                return out;
-            }
-            "-l" | "--limit" => {
-                words.next();
-            }
-            other if other.starts_with("--limit=") => {}
-            _ => out.push(word.clone()),
+        let replaced = |(long, short, _): &(&str, Option<&str>, String)| word == long || Some(word.as_str()) == *short;
+        let joined = |(long, short, _): &(&str, Option<&str>, String)| {
+            let short = short.is_some_and(|short| word.starts_with(short) && !word.starts_with("--"));
+            short || word.strip_prefix(long).is_some_and(|rest| rest.starts_with('='))
+        };
+        if options.iter().any(replaced) {
+            words.next();
+        } else if !options.iter().any(joined) {
+            out.push(word.clone());
         }
     }
-    out.push("--limit".to_owned());
-    out.push(format!("@{}", list.display()));
+    out.extend(
+        options
+            .iter()
+            .flat_map(|(long, _, value)| [(*long).to_owned(), value.clone()]),
+    );
+    out.extend(own.iter().cloned());
+    out.extend(tail.iter().cloned());
     out
 }
 
@@ -122,11 +230,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_replaced_and_the_command_kept() {
-        let words = ["exec", "-i", "h", "-l", "old", "--", "echo", "-l", "x"].map(str::to_owned);
+    fn options_are_replaced_and_the_command_kept() {
+        let words = |text: &str| -> Vec<String> { text.split(' ').map(str::to_owned).collect() };
+        let limit = ("--limit", Some("-l"), "@/r".to_owned());
         assert_eq!(
-            with_limit(&words, Path::new("/r")),
-            ["exec", "-i", "h", "--limit", "@/r", "--", "echo", "-l", "x"]
+            with(
+                &words("exec -i h -l old -- echo -l x"),
+                std::slice::from_ref(&limit),
+                &words("--own")
+            )
+            .join(" "),
+            "exec -i h --limit @/r --own -- echo -l x"
+        );
+        let output = ("--output", None, "json".to_owned());
+        let forks = ("--forks", Some("-f"), "7".to_owned());
+        assert_eq!(
+            with(
+                &words("run p.yml --limit=a -f5 --output csv --forks 3 -i -"),
+                &[forks, output, limit],
+                &[]
+            )
+            .join(" "),
+            "run p.yml -i - --forks 7 --output json --limit @/r"
         );
     }
 }

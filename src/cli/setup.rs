@@ -4,11 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::args::{Common, HostKeyArg, InDoubtArg, OutputArg, PlaybookFlags};
+use crate::cli::lineage::{Lineage, LineageArgs};
+use crate::cli::runs::store::Store;
 use crate::cli::secrets::{Secrets, vault_passwords, visible_words, written_secrets};
 use crate::cli::vault::passwords::{self, Purpose};
 use crate::deadline::CancelToken;
 use crate::engine::mask::Mask;
-use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, Parts, RunOptions, Shared, Tell};
+use crate::engine::preflight::Hooks;
+use crate::engine::shared::{ConnectDefaults, ElevateDefaults, Keep, LockOptions, Parts, RunOptions, Shared, Tell};
 use crate::inventory::{Inventory, Limit, LoadOptions};
 use crate::names::HostName;
 use crate::plan::{CompileOptions, to_vars};
@@ -107,6 +110,7 @@ impl Setup {
         let loaded = settings::load(common.output.config.as_deref())?;
         let mut settings = loaded.settings;
         on_top(&mut settings, common);
+        crate::cli::lock::on_top(&mut settings, &playbook.lock);
         let environment = loaded.environment;
         let mut warnings = loaded.warnings;
         crate::cli::logging::start(common.output.verbose, settings.log_file.value.as_deref())?;
@@ -154,7 +158,7 @@ impl Setup {
             retry_files: !common.run.no_retry_file && (settings.retry_files.value || common.run.retry_file.is_some()),
         };
         Ok(Self {
-            words: visible_words(),
+            words: LineageArgs::strip(visible_words()),
             output,
             outside,
             inventory,
@@ -180,6 +184,11 @@ impl Setup {
         Ok(crate::engine::select_hosts(&self.inventory, &self.templar, &self.extra_vars, limit, play)?.0)
     }
 
+    /// Which run this one goes on with.
+    pub fn lineage(&self) -> Lineage {
+        Lineage::new(&self.common.lineage)
+    }
+
     /// What compiling a playbook needs.
     pub fn compile_options(&self) -> CompileOptions {
         CompileOptions {
@@ -197,10 +206,19 @@ impl Setup {
     }
 
     /// Asks for passwords, reads keys, and puts together what workers share.
-    pub fn share(self, tell: Tell, keep: Keep, cancel: CancelToken, adhoc: bool) -> Result<Arc<Shared>, Diagnostics> {
+    pub fn share(
+        self,
+        tell: Tell,
+        keep: Keep,
+        cancel: CancelToken,
+        hooks: Hooks,
+        adhoc: bool,
+    ) -> Result<Arc<Shared>, Diagnostics> {
         let secrets = Secrets::ask(&self.common, &self.settings)?;
         let mask = self.mask(&secrets);
-        let options = self.run_options(&secrets, adhoc);
+        let mut options = self.run_options(&secrets, adhoc);
+        let store = Store::at(&self.outside.state_dir);
+        options.root_run_id = self.lineage().root(&store, &options.run_id)?;
         let resolve = self.resolver()?;
         let transport = SshTransport::new().map_err(Diagnostic::new)?;
         let compile = self.compile_options();
@@ -217,6 +235,7 @@ impl Setup {
             keep,
             cancel,
             mask,
+            preflight: hooks,
         }))
     }
 
@@ -335,14 +354,13 @@ impl Setup {
             adhoc,
             root_run_id: run_id.clone(),
             run_id,
-            who: self.who(),
+            who: crate::cli::origin::who(),
+            lock: LockOptions {
+                mode: s.host_lock.value,
+                wait: s.lock_wait.value,
+                expiry: s.lock_expiry.value,
+            },
         }
-    }
-
-    /// `user@host` of the one who runs this.
-    pub fn who(&self) -> String {
-        let user = self.environment.user.as_deref().unwrap_or("somebody");
-        format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
     }
 }
 

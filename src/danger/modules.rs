@@ -18,7 +18,7 @@ pub fn commands(module: &str, args: &Map<String, Json>) -> Vec<Simple> {
     let text = |key: &str| filled(args, key);
     let line = || text("_raw_params").or_else(|| text("cmd"));
     match short(module) {
-        "shell" | "raw" => line().map(script::commands).unwrap_or_default(),
+        "shell" | "raw" | "audit" => line().map(script::commands).unwrap_or_default(),
         "command" => script::words(line().map_or_else(|| argv(args), script::line_words)),
         // The script's name and its arguments; what the script holds is not looked at.
         "script" => script::words(line().map(script::line_words).unwrap_or_default()),

@@ -26,6 +26,8 @@ pub struct Doing {
     pub index: Option<u32>,
     /// What was done so far.
     pub did: Did,
+    /// Of passes that an earlier run did, a result was lost.
+    pub lost: Option<Lost>,
 }
 
 impl Doing {
@@ -34,7 +36,12 @@ impl Doing {
         *self = Self {
             item,
             index,
-            did: Did::default(),
+            did: Did {
+                nth: self.did.nth,
+                again: self.did.again,
+                ..Did::default()
+            },
+            lost: self.lost,
         };
     }
 }
@@ -57,14 +64,22 @@ pub fn is_repeatable(task: &Task, spec: &Spec, args: &Map<String, Json>, change:
         args.get(name)
             .is_some_and(|value| !value.is_null() && value.as_str() != Some(""))
     };
-    let only_looks = task.changed_when.as_ref().is_some_and(|conditions| {
+    only_looks(task)
+        || given("creates")
+        || given("removes")
+        || steps.iter().all(compares_first)
+        || spec.name == "tempfile"
+}
+
+/// The task says that it changes nothing (`changed_when: false`).
+pub fn only_looks(task: &Task) -> bool {
+    task.changed_when.as_ref().is_some_and(|conditions| {
         conditions.iter().any(|node| match &node.kind {
             Kind::Bool(on) => !on,
             Kind::Text(text) => matches!(text.value.trim().to_ascii_lowercase().as_str(), "false" | "no"),
             Kind::Null | Kind::Int(_) | Kind::Float(_) | Kind::List(_) | Kind::Map(_) => false,
         })
-    });
-    only_looks || given("creates") || given("removes") || steps.iter().all(compares_first) || spec.name == "tempfile"
+    })
 }
 
 /// The step itself compares and changes only the difference.
@@ -115,6 +130,7 @@ impl Work<'_> {
             task: self.name.to_owned(),
             path: self.path(),
             id: self.id.clone(),
+            nth: doing.did.nth,
             item,
             index: doing.index,
             repeatable,
@@ -149,6 +165,9 @@ impl Work<'_> {
         did.id.clone_from(&self.id);
         did.index = host.doing.index;
         did.run_once = self.once;
+        if did.index.is_none() {
+            did.register.clone_from(&self.task.register);
+        }
         if censored {
             did.commands.clear();
             did.files.clear();
@@ -157,16 +176,13 @@ impl Work<'_> {
             did.evidence = seen(host);
         }
         did.keys = outcome::own_keys(outcome);
-        let mask = &self.shared.mask;
         let size = report.stdout.len() + report.stderr.len() + size(&report.result);
         did.lost = if censored {
             Some(Lost::NoLog)
-        } else if mask.hides(&report.stdout) || mask.hides(&report.stderr) || mask.hides_in(&report.result) {
-            Some(Lost::Masked)
         } else if size > LARGEST {
             Some(Lost::Large)
         } else {
-            None
+            host.doing.lost
         };
         did
     }

@@ -1,19 +1,20 @@
-//! What goes around the exchanges in which a task acts: its marker is looked at, claimed and settled in the exchange of the
-//! command where that is the only one, else in exchanges of their own.
+//! What goes around the exchanges in which a task acts: the run's lease on the host, the task's marker, the guard of what
+//! was approved. All of it rides in the exchange of the command; only where a task has several exchanges, its marker is
+//! claimed and settled in exchanges of their own.
 
 use crate::engine::held;
-use crate::engine::host::HostRun;
+use crate::engine::lease::{Hold, State};
 use crate::engine::outcome::{Outcome, Phase};
-use crate::engine::shared::Shared;
+use crate::engine::pending::Pending;
 use crate::engine::take;
 use crate::event::Status;
-use crate::marker::{Act, Envelope, Judge, Marker, Said, Verdict};
-use crate::modules::step::{Link, Output, Reader, Step};
-use crate::modules::{ModuleError, Values};
-use crate::names::HostName;
+use crate::marker::{Act, Envelope, Guard, Judge, Lease, Marker, Said, Verdict};
+use crate::modules::step::{Output, Reader, Step};
+use crate::modules::{ModuleError, Taken, Values};
 use crate::shell::Command;
-use crate::shell::elevate::{Become, exports};
-use crate::transport::{ConnectSettings, Stdin};
+use crate::shell::elevate::exports;
+use crate::source::visible;
+use crate::transport::Stdin;
 
 /// Why the work of a task stopped before its end.
 #[derive(Debug)]
@@ -48,114 +49,158 @@ impl Halt {
     }
 }
 
+/// What a task needs around it on one host.
+#[derive(Debug, Default)]
+pub struct Needs {
+    /// The host's inventory name.
+    pub host: String,
+    /// The run's name.
+    pub run: String,
+    /// Where the host keeps its records; `None`: where it usually does.
+    pub store: Option<String>,
+    /// The run's lease.
+    pub lease: Option<Lease>,
+    /// The task's marker.
+    pub marker: Option<Marker>,
+    /// What was approved.
+    pub guard: Option<Guard>,
+    /// Names of what the guard holds, in its order.
+    pub checks: Vec<String>,
+}
+
 /// What goes around one task's acting exchanges.
 #[derive(Debug, Default)]
 pub struct Enclosure {
-    host: String,
-    /// The run's name.
-    run: String,
-    store: Option<String>,
-    marker: Option<Marker>,
+    needs: Needs,
     /// One exchange holds everything: the command's own.
     whole: bool,
     /// The exchange that claimed the marker.
     claimed: Option<String>,
+    /// What became of the lease.
+    state: Option<State>,
     warnings: Vec<String>,
 }
 
-/// A claimed marker whose end the controller decides.
-#[derive(Clone, Debug)]
-pub struct Pending {
-    marker: Marker,
-    store: Option<String>,
-    nonce: String,
-    settings: Option<ConnectSettings>,
-    elevate: Option<Become>,
-}
-
 impl Enclosure {
-    /// For a task with or without a marker on a host.
-    pub fn new(shared: &Shared, host: &HostName, store: Option<String>, marker: Option<Marker>) -> Self {
-        Self {
-            host: host.to_string(),
-            run: shared.options.run_id.clone(),
-            store,
-            marker,
-            whole: false,
-            claimed: None,
-            warnings: Vec::new(),
-        }
-    }
-
     /// Nothing: the steps are taken as they are.
     pub fn nothing() -> Self {
         Self::default()
     }
 
-    /// The task has a marker.
-    pub fn has_marker(&self) -> bool {
-        self.marker.is_some()
+    /// All that a task needs.
+    pub fn new(needs: Needs) -> Self {
+        Self {
+            needs,
+            ..Self::default()
+        }
+    }
+
+    /// What the task needs, as far as it is known now.
+    pub fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    fn envelope(&self, nonce: &str, act: &Act) -> Envelope<'_> {
+        let marker = match act {
+            Act::Look | Act::Claim | Act::Decide { .. } => true,
+            Act::Run => self.whole,
+            Act::Hold | Act::Release(_) => false,
+        };
+        let lease = matches!(act, Act::Run | Act::Claim | Act::Hold | Act::Release(_));
+        let guard = matches!(act, Act::Run | Act::Claim);
+        Envelope {
+            nonce: nonce.to_owned(),
+            store: self.needs.store.as_deref(),
+            lease: self.needs.lease.as_ref().filter(|_| lease),
+            marker: self.needs.marker.as_ref().filter(|_| marker),
+            guard: self.needs.guard.as_ref().filter(|_| guard),
+        }
     }
 
     /// Looks at the marker before anything else: the result when there is nothing to do.
     pub fn look(&self, reader: &mut Reader<'_>) -> Result<(), Halt> {
-        let Some(marker) = &self.marker else { return Ok(()) };
-        let said = self.exchange(&Act::Look, reader)?.0;
-        match said.verdict() {
+        if self.needs.marker.is_none() {
+            return Ok(());
+        }
+        match self.ask(&Act::Look, reader)?.0.verdict() {
             Verdict::Would => Ok(()),
-            verdict => Err(self.held(marker, verdict)),
+            verdict => Err(self.held(verdict)),
         }
     }
 
-    /// Makes ready for `steps`: claims the marker, unless the exchange of the only step does that.
+    /// Makes ready for `steps`: where no command's own exchange can do it, lease and marker are asked first.
     pub fn begin(&mut self, steps: &[Step], reader: &mut Reader<'_>) -> Result<(), Halt> {
-        let Some(marker) = &mut self.marker else { return Ok(()) };
         self.whole = matches!(steps, [Step::Run { .. }]);
         if self.whole {
             return Ok(());
         }
-        marker.judge = Judge::Controller;
-        let (said, nonce) = self.exchange(&Act::Claim, reader)?;
-        match (&self.marker, said.verdict()) {
-            (_, Verdict::Claimed) => {
-                self.claimed = Some(nonce);
+        let act = match &mut self.needs.marker {
+            Some(marker) => {
+                marker.judge = Judge::Controller;
+                Act::Claim
+            }
+            None if self.needs.lease.is_some() && steps.iter().any(|step| matches!(step, Step::Put(_))) => Act::Hold,
+            None => return Ok(()),
+        };
+        let (said, nonce) = self.ask(&act, reader)?;
+        self.note(&said);
+        match said.verdict() {
+            Verdict::Ready => {
+                self.claimed = (act == Act::Claim).then_some(nonce);
                 Ok(())
             }
-            (Some(marker), verdict) => Err(self.held(marker, verdict)),
-            (None, _) => Ok(()),
+            verdict => Err(self.held(verdict)),
         }
     }
 
-    /// Runs the command of an acting step.
-    pub fn run(
+    /// Takes the lease, and nothing else.
+    pub(super) fn hold(&mut self, reader: &mut Reader<'_>) -> Result<(), Halt> {
+        let said = self.ask(&Act::Hold, reader)?.0;
+        self.note(&said);
+        match said.verdict() {
+            Verdict::Ready => Ok(()),
+            verdict => Err(self.held(verdict)),
+        }
+    }
+
+    /// Runs the command of an acting exchange; `send` is how.
+    pub fn around(
         &mut self,
         command: &Command,
-        stdin: Stdin<'_>,
         plain: bool,
         reader: &mut Reader<'_>,
+        send: impl FnOnce(&Command, &mut Reader<'_>) -> Result<Output, ModuleError>,
     ) -> Result<Output, Halt> {
-        let stdin = shorter(stdin);
-        let Some(marker) = self.marker.as_ref().filter(|_| self.whole) else {
-            return Ok(reader.run(command, stdin, plain)?);
-        };
-        let envelope = Envelope::new(self.store.as_deref(), Some(marker))?;
+        let nonce = Envelope::nonce()?;
+        let envelope = self.envelope(&nonce, &Act::Run);
+        if envelope.is_empty() {
+            return Ok(send(command, reader)?);
+        }
+        let (with_marker, with_guard) = (envelope.marker.is_some(), envelope.guard.is_some());
         let environment = if plain { &[] } else { reader.environment };
         let exports = exports(environment).map_err(ModuleError::failed)?;
         let command = envelope.command(&Act::Run, command, &exports);
-        let mut output = reader.run(&command, stdin, true)?;
-        let said = Said::take(&envelope.nonce, &mut output.stderr);
+        let mut bare = Reader {
+            link: &mut *reader.link,
+            elevate: reader.elevate,
+            environment: &[],
+            deadline: reader.deadline,
+        };
+        let mut output = match send(&command, &mut bare) {
+            Ok(output) => output,
+            Err(error) => {
+                if let Some(guard) = &mut self.needs.guard {
+                    guard.forget();
+                }
+                return Err(error.into());
+            }
+        };
+        let said = Said::take(&nonce, &mut output.stderr);
+        self.note(&said);
         match said.verdict() {
             Verdict::Ran => {}
-            Verdict::Unwritten(words) => self.warnings.push(format!(
-                "the end of this task could not be written down on the host ({}); the next run will find it in doubt",
-                crate::source::visible(&words)
-            )),
-            Verdict::Claimed => {
-                return Err(Halt::Held(Box::new(held::in_doubt(
-                    "in doubt: the shell around the command ended before the command's end was known",
-                    Values::new(),
-                ))));
-            }
+            Verdict::Ready if !with_marker && !with_guard => {}
+            Verdict::Unwritten(words) => self.warnings.push(unwritten(&words)),
             Verdict::Silence => {
                 return Err(ModuleError::failed(format!(
                     "the host did not say whether the command ran (rc {}): {}",
@@ -164,30 +209,63 @@ impl Enclosure {
                 ))
                 .into());
             }
-            verdict => return Err(self.held(marker, verdict)),
+            Verdict::Claimed | Verdict::Ready => {
+                if let Some(guard) = &mut self.needs.guard {
+                    guard.forget();
+                }
+                return Err(Halt::Held(Box::new(held::in_doubt(
+                    "in doubt: the shell around the command ended before the command's end was known",
+                    Values::new(),
+                ))));
+            }
+            verdict => return Err(self.held(verdict)),
         }
-        self.claimed = (marker.judge == Judge::Controller).then(|| envelope.nonce.clone());
+        if let Some(guard) = &mut self.needs.guard {
+            guard.learn(&said);
+        }
+        let judge = self.needs.marker.as_ref().map(|marker| marker.judge);
+        if with_marker && judge == Some(Judge::Controller) {
+            self.claimed = Some(nonce);
+        }
         Ok(output)
     }
 
-    fn exchange(&self, act: &Act, reader: &mut Reader<'_>) -> Result<(Said, String), Halt> {
-        let envelope = Envelope::new(self.store.as_deref(), self.marker.as_ref())?;
-        let command = envelope.command(act, &Command::new(":"), b"");
-        let mut output = reader.run(&command, Stdin::Empty, true)?;
-        let said = Said::take(&envelope.nonce, &mut output.stderr);
+    /// An exchange without a command; what was said, and its nonce.
+    pub(super) fn ask(&self, act: &Act, reader: &mut Reader<'_>) -> Result<(Said, String), Halt> {
+        let nonce = Envelope::nonce()?;
+        let command = self.envelope(&nonce, act).command(act, &Command::new(":"), b"");
+        let mut bare = Reader {
+            link: &mut *reader.link,
+            elevate: reader.elevate,
+            environment: &[],
+            deadline: reader.deadline,
+        };
+        let mut output = bare.run(&command, Stdin::Empty, false)?;
+        let said = Said::take(&nonce, &mut output.stderr);
         if said.verdict() == Verdict::Silence {
             return Err(ModuleError::failed(format!(
-                "the host did not answer about the marker (rc {}): {}",
+                "the host did not answer about markers and locks (rc {}): {}",
                 output.rc,
                 crate::modules::answer::reason(&output.stdout, &output.stderr)
             ))
             .into());
         }
-        Ok((said, envelope.nonce))
+        Ok((said, nonce))
     }
 
-    fn held(&self, marker: &Marker, verdict: Verdict) -> Halt {
-        Halt::Held(Box::new(held::outcome(marker, verdict, &self.host, &self.run)))
+    /// Takes in what was said about the lease.
+    fn note(&mut self, said: &Said) {
+        let Some(lease) = &mut self.needs.lease else { return };
+        if let Some(why) = lease.learn(said) {
+            self.needs.lease = None;
+            self.state = Some(State::None(visible(&why)));
+        } else if let Some(held) = &lease.held {
+            self.state = Some(State::Held(held.clone()));
+        }
+    }
+
+    fn held(&self, verdict: Verdict) -> Halt {
+        Halt::Held(Box::new(held::outcome(&self.needs, verdict)))
     }
 
     /// Warnings for the result.
@@ -195,66 +273,27 @@ impl Enclosure {
         std::mem::take(&mut self.warnings)
     }
 
+    /// What became of the lease since this was last asked.
+    pub(super) fn state(&mut self) -> Option<State> {
+        self.state.take()
+    }
+
     /// What is left for the controller to decide.
-    pub fn pending(&mut self, settings: Option<&ConnectSettings>, elevate: Option<&Become>) -> Option<Pending> {
+    pub(super) fn pending(&mut self, at: &Hold) -> Option<Pending> {
         Some(Pending {
             nonce: self.claimed.take()?,
-            marker: self.marker.clone()?,
-            store: self.store.clone(),
-            settings: settings.cloned(),
-            elevate: elevate.cloned(),
+            marker: self.needs.marker.clone()?,
+            at: at.clone(),
         })
     }
 }
 
-impl Pending {
-    /// Writes the controller's verdict down; `Some` says why that failed.
-    pub fn settle(&self, shared: &Shared, host: &mut HostRun, outcome: &Outcome, done: bool) -> Option<String> {
-        let act = Act::Decide {
-            nonce: self.nonce.clone(),
-            done,
-            rc: outcome
-                .values
-                .get("rc")
-                .and_then(serde_json::Value::as_i64)
-                .and_then(|rc| i32::try_from(rc).ok())
-                .unwrap_or(i32::from(!done)),
-        };
-        let name = host.name.clone();
-        let settings = self.settings.clone()?;
-        let mut link = crate::engine::link::TaskLink::new(shared, &mut host.links, settings, &name);
-        let mut reader = Reader {
-            link: &mut link as &mut dyn Link,
-            elevate: self.elevate.as_ref(),
-            environment: &[],
-            deadline: &shared.deadline,
-        };
-        let enclosure = Enclosure::new(shared, &name, self.store.clone(), Some(self.marker.clone()));
-        let why = match enclosure.exchange(&act, &mut reader) {
-            Ok((said, _)) => match said.verdict() {
-                Verdict::Settled => return None,
-                Verdict::Store(words) => crate::source::visible(&words),
-                other => format!("the host said {other:?}"),
-            },
-            Err(halt) => halt.outcome(Phase::Looking).msg(),
-        };
-        Some(format!(
-            "the end of this task could not be written down on the host ({why}); the next run will find it in doubt"
-        ))
-    }
-}
-
-/// The same input for a command that lives shorter than it.
-#[expect(
-    clippy::needless_match,
-    reason = "the lifetime of the reader's type becomes another one"
-)]
-fn shorter<'long: 'short, 'short>(stdin: Stdin<'long>) -> Stdin<'short> {
-    match stdin {
-        Stdin::Empty => Stdin::Empty,
-        Stdin::Bytes(bytes) => Stdin::Bytes(bytes),
-        Stdin::Reader(source) => Stdin::Reader(source),
-    }
+/// A record that could not be written.
+pub(super) fn unwritten(words: &str) -> String {
+    format!(
+        "the end of this task could not be written down on the host ({}); the next run will find it in doubt",
+        visible(words)
+    )
 }
 
 /// True for modules that act without a look before: their only exchange holds everything.
@@ -263,11 +302,7 @@ pub fn acts_at_once(module: &str) -> bool {
 }
 
 /// Takes the steps inside of the enclosure.
-pub fn take(
-    steps: &[Step],
-    reader: &mut Reader<'_>,
-    around: &mut Enclosure,
-) -> Result<Vec<crate::modules::Taken>, Halt> {
+pub fn take(steps: &[Step], reader: &mut Reader<'_>, around: &mut Enclosure) -> Result<Vec<Taken>, Halt> {
     around.begin(steps, reader)?;
     take::take_in(steps, reader, around)
 }

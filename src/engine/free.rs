@@ -21,6 +21,9 @@ pub fn run(engine: &Engine<'_>, play: &PlayRun, hosts: &mut [HostRun], last: boo
             spawner.spawn_fifo(move |_| {
                 engine.skip_to_start(play, host);
                 walk(engine, play, host, told);
+                if last || host.out {
+                    host.release(engine.shared);
+                }
                 if !host.cut {
                     host.links.close();
                     if last && host.has_verdict() {
@@ -63,7 +66,14 @@ fn walk(engine: &Engine<'_>, play: &PlayRun, host: &mut HostRun, told: &Mutex<Ha
                 handler: host.cursor.is_at_handler(),
             });
         }
-        match engine.guarded(&work, host).0 {
+        let next = match work.recall(host) {
+            Some(next) => {
+                work.tell_restored(vec![host.name.clone()]);
+                next
+            }
+            None => engine.guarded(&work, host).0,
+        };
+        match next {
             Next::NotRun => {
                 host.cut = true;
                 return;

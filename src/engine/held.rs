@@ -2,9 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
+use crate::engine::enclose::Needs;
 use crate::engine::outcome::Outcome;
 use crate::event::{Refusal, Status};
-use crate::marker::{Doubt, Marker, Record, Verdict};
+use crate::marker::{Doubt, Marker, Owner, Record, Verdict};
 use crate::modules::Values;
 use crate::shell::quote_str;
 use crate::source::visible;
@@ -13,14 +14,98 @@ use crate::source::visible;
 const HELD: &str = "_held";
 /// Most differences that a message names.
 const NAMED: usize = 4;
+/// Most lines of what a host says that a message holds.
+const EXCERPT: usize = 6;
 
 /// True when the module did not run.
 pub fn is_held(outcome: &Outcome) -> bool {
     outcome.values.contains_key(HELD)
 }
 
-/// The result that follows from what the host said about a marker.
-pub fn outcome(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
+/// The result that follows from what the host said instead of running a task.
+pub fn outcome(around: &Needs, verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Locked(owner) => locked(&owner),
+        Verdict::Lost => refused(
+            "this run had the lock of this host and lost it: another run was here in the meantime, or the lock was removed; \
+             nothing was run; look at what the other run did, and then run this again"
+                .to_owned(),
+            Refusal::Locked,
+        ),
+        Verdict::NoLock(words) => refused(
+            format!(
+                "the lock of this host cannot be used, so nothing was run: {}; mend that, or say `--host-lock off`",
+                visible(&words)
+            ),
+            Refusal::Locked,
+        ),
+        Verdict::Guard { index, digest, says } => guarded(around, index, digest.as_deref(), &says),
+        verdict => match &around.marker {
+            Some(marker) => marked(marker, verdict, &around.host, &around.run),
+            None => hold(Outcome::failed(format!(
+                "the host's answer about its lock makes no sense: {verdict:?}"
+            ))),
+        },
+    }
+}
+
+fn locked(owner: &Owner) -> Outcome {
+    let run = visible(&owner.run);
+    let silent = match owner.silent {
+        Some(seconds @ 0..) => format!(", last at work {seconds} s ago"),
+        Some(_) | None => String::new(),
+    };
+    refused(
+        format!(
+            "locked by run {run} of {} since {}{silent}: nothing was run here; wait for its end, stand in line with `--lock-wait \
+             10m`, or, when it was killed, go on with it: `batchssh resume {}`",
+            visible(&owner.who),
+            visible(&owner.since),
+            quote_str(&run)
+        ),
+        Refusal::Locked,
+    )
+}
+
+fn guarded(around: &Needs, index: usize, digest: Option<&str>, says: &str) -> Outcome {
+    let check = around.checks.get(index).map_or("?", String::as_str);
+    let approved = around.guard.as_ref().and_then(|guard| guard.approved.get(index));
+    let approved = approved.and_then(|one| one.digest.as_deref());
+    let short = |digest: &str| digest.chars().take(12).collect::<String>();
+    let msg = match (approved, digest) {
+        (_, None) => format!(
+            "refused: what the pre-flight check `{check}` approved cannot be measured on this host: it has none of sha256sum, \
+             busybox, openssl, shasum; nothing was run"
+        ),
+        (None, Some(_)) => format!(
+            "refused: nobody knows whether what the pre-flight check `{check}` approved is still so (a task in doubt, or a change \
+             by somebody else); nothing was run; decide about the task in doubt, and run the playbook again so that the check \
+             looks anew"
+        ),
+        (Some(approved), Some(now)) => format!(
+            "refused: this host is not any more what the pre-flight check `{check}` approved (sha256 {}…, now {}…); nothing was \
+             run; it says now: {}; run the playbook again so that the check looks anew",
+            short(approved),
+            short(now),
+            excerpt(says)
+        ),
+    };
+    let mut outcome = refused(msg, Refusal::Guard);
+    outcome.values.insert("check".into(), check.into());
+    outcome.values.insert("now".into(), visible(says).into());
+    outcome
+}
+
+/// The first lines of a text, in one line.
+fn excerpt(text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().take(EXCERPT).map(visible).collect();
+    if text.lines().count() > EXCERPT {
+        lines.push("…".to_owned());
+    }
+    lines.join(" | ")
+}
+
+fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
     let name = visible(&marker.name);
     let show = format!("`batchssh markers show {}`", quote_str(&name));
     let clear = format!("`batchssh markers clear {}`", quote_str(&name));
@@ -65,6 +150,11 @@ pub fn outcome(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outc
         ),
         Verdict::Silence
         | Verdict::Claimed
+        | Verdict::Ready
+        | Verdict::Locked(_)
+        | Verdict::Lost
+        | Verdict::NoLock(_)
+        | Verdict::Guard { .. }
         | Verdict::Would
         | Verdict::Ran
         | Verdict::Unwritten(_)

@@ -2,7 +2,8 @@
 
 use crate::engine::mask::Mask;
 use crate::engine::shared::{Keep, Tell};
-use crate::event::{Diff, EventKind, TaskReport};
+use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
+use crate::event::{Diff, EventKind, Lost, TaskReport, WrittenEntry};
 
 /// Tells events without the secrets that `mask` knows at that moment.
 pub fn over(tell: Tell, mask: Mask) -> Tell {
@@ -34,8 +35,28 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
             text(folder);
             text(title);
         }
+        EventKind::PlaybookRead { files } => {
+            for file in files {
+                text(&mut file.path);
+                names(mask, &mut file.entries);
+            }
+        }
         EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
+        EventKind::PreflightStarted { play, checks, .. } => checks.iter_mut().chain([play]).for_each(text),
+        EventKind::PreflightAnswer(told) => {
+            let PreflightAnswer {
+                check,
+                command,
+                answer,
+                msg,
+                disk,
+                ..
+            } = &mut **told;
+            [check, command, answer, msg].into_iter().for_each(text);
+            mask.value(disk);
+        }
+        EventKind::PreflightVerdict(told) => verdict(mask, told),
         EventKind::TaskStarted { task, path, .. } => {
             text(task);
             text(path);
@@ -63,8 +84,35 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
     }
 }
 
+fn verdict(mask: &Mask, told: &mut PreflightVerdict) {
+    let text = |text: &mut String| *text = mask.text(text);
+    [&mut told.check, &mut told.path, &mut told.msg]
+        .into_iter()
+        .for_each(text);
+    told.help.iter_mut().for_each(text);
+    for layout in &mut told.layouts {
+        layout.lines.iter_mut().chain(&mut layout.difference).for_each(text);
+    }
+    told.refused.iter_mut().for_each(|refusal| text(&mut refusal.reason));
+    told.notes.iter_mut().for_each(|note| text(&mut note.text));
+}
+
+fn names(mask: &Mask, entries: &mut [WrittenEntry]) {
+    for entry in entries {
+        entry.name = mask.text(&entry.name);
+        for inside in entry.inside.values_mut() {
+            names(mask, inside);
+        }
+    }
+}
+
 fn report(mask: &Mask, told: &mut TaskReport) {
     let text = |text: &mut String| *text = mask.text(text);
+    // A run that goes on from here must not take the mask for the value.
+    let hides = mask.hides(&told.stdout) || mask.hides(&told.stderr) || mask.hides_in(&told.result);
+    if hides && told.did.lost.is_none() {
+        told.did.lost = Some(Lost::Masked);
+    }
     for part in [
         &mut told.task,
         &mut told.path,

@@ -6,8 +6,11 @@ use std::time::Instant;
 
 use crate::engine::acting::Doing;
 use crate::engine::cursor::{Cursor, Position};
-use crate::engine::enclose::Pending;
+use crate::engine::lease::Hold;
 use crate::engine::link::Links;
+use crate::engine::pending::Pending;
+use crate::engine::recall::Recalled;
+use crate::engine::replay::Track;
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -27,14 +30,20 @@ pub struct HostRun {
     pub links: Links,
     /// What the play's pre-flight checks approved; dangerous tasks are bound to it.
     pub evidence: Vec<Evidence>,
+    /// Stores of records on the host that this run works with.
+    pub holds: Vec<Hold>,
     /// A task whose end on the host is still to be written down.
     pub pending: Option<Pending>,
     /// Which pass of a loop it is at.
     pub pass: usize,
-    /// How often it came to each place of the playbook.
-    places: HashMap<String, u32>,
     /// The task it works on.
     pub doing: Doing,
+    /// What earlier runs did here, as long as it goes on from that.
+    pub track: Option<Track>,
+    /// What they say about the task it has come to.
+    pub recalled: Recalled,
+    /// How often it has come to each task.
+    times: HashMap<(u32, String), u32>,
     /// Its next task, as last looked up.
     pub next: Option<(Position, Arc<Task>)>,
     /// It failed, was unreachable or is in doubt: no further play.
@@ -66,10 +75,13 @@ impl HostRun {
             cursor: Cursor::new(Arc::default()),
             links: Links::default(),
             evidence: Vec::new(),
+            holds: Vec::new(),
             pending: None,
             pass: 0,
-            places: HashMap::new(),
             doing: Doing::default(),
+            track: None,
+            recalled: Recalled::default(),
+            times: HashMap::new(),
             next: None,
             out: false,
             ended: false,
@@ -88,20 +100,17 @@ impl HostRun {
         self.ended = false;
     }
 
+    /// It has come to a task of a play. Gives how often it had before.
+    pub fn arrive(&mut self, play: u32, id: &str) -> u32 {
+        let times = self.times.entry((play, id.to_owned())).or_default();
+        let before = *times;
+        *times = before.saturating_add(1);
+        before
+    }
+
     /// A task begins.
     pub fn started(&mut self) {
         self.first.get_or_insert_with(Instant::now);
-    }
-
-    /// It comes to the task at this place.
-    pub fn comes_to(&mut self, place: &str) {
-        self.pass = 0;
-        *self.places.entry(place.to_owned()).or_default() += 1;
-    }
-
-    /// How often it came to this place.
-    pub fn nth(&self, place: &str) -> u32 {
-        self.places.get(place).copied().unwrap_or_default()
     }
 
     /// Takes a result into the verdict: the worst one counts, ignored and rescued ones do not.
@@ -149,6 +158,17 @@ impl HostRun {
             task: if bad { verdict.task.clone() } else { None },
             seconds: self.first.map_or(0.0, |first| first.elapsed().as_secs_f64()),
         });
+    }
+
+    /// True when nothing went wrong and nothing was left out.
+    pub fn is_good(&self) -> bool {
+        !self.cut && self.verdict.as_ref().is_none_or(|verdict| verdict.status.is_good())
+    }
+
+    /// True when it cannot be reached any more, as far as anybody knows.
+    pub fn is_lost(&self) -> bool {
+        let status = self.verdict.as_ref().map(|verdict| verdict.status);
+        matches!(status, Some(Status::Unreachable | Status::InDoubt))
     }
 
     /// True when it did something in this run.

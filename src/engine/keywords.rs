@@ -9,18 +9,24 @@ use crate::engine::outcome::Outcome;
 use crate::engine::task::Work;
 use crate::engine::tell::registered;
 use crate::source::Diagnostic;
+use crate::vars::templar::Templar;
 use crate::vars::{Scope, Var, VarMap};
 use crate::yaml::Node;
+
+/// The first condition that does not hold; `None`: all hold.
+pub(super) fn first_false(templar: &Templar, conditions: &[Node], scope: &Scope) -> Result<Option<String>, Diagnostic> {
+    for condition in conditions {
+        if !templar.condition(condition, scope)? {
+            return Ok(Some(condition.scalar_text().unwrap_or_default()));
+        }
+    }
+    Ok(None)
+}
 
 impl Work<'_> {
     /// The first condition that does not hold; `None`: all hold.
     pub fn conditions(&self, conditions: &[Node], scope: &Scope) -> Result<Option<String>, Diagnostic> {
-        for condition in conditions {
-            if !self.shared.templar.condition(condition, scope)? {
-                return Ok(Some(condition.scalar_text().unwrap_or_default()));
-            }
-        }
-        Ok(None)
+        first_false(&self.shared.templar, conditions, scope)
     }
 
     /// The variables with the result so far under its `register` name.

@@ -50,7 +50,7 @@ pub fn run(engine: &Engine<'_>, play: &PlayRun, hosts: &mut [HostRun], last: boo
 }
 
 /// How many sessions may stay open at once; with more hosts each closes its own after every task.
-fn keep_sessions(hosts: usize) -> bool {
+pub(super) fn keep_sessions(hosts: usize) -> bool {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile)
         .current
         .unwrap_or(u64::MAX);
@@ -108,8 +108,13 @@ impl Rounds<'_> {
         for &index in &at {
             hosts[index].next = None;
         }
-        let running: Vec<usize> = if once { vec![first] } else { at.clone() };
-        let mut results: Vec<(usize, Next)> = Vec::with_capacity(at.len());
+        let (mut results, at) = self.recall(&work, at, hosts);
+        let first = at.first().copied().unwrap_or(first);
+        let running: Vec<usize> = if once {
+            at.iter().copied().take(1).collect()
+        } else {
+            at.clone()
+        };
         let mut shared_result = None;
         for (index, next, learnt) in self.dispatch(&work, &running, hosts, &scope) {
             if once {
@@ -119,9 +124,30 @@ impl Rounds<'_> {
         }
         if let Some(learnt) = shared_result {
             let next = results.pop().map_or(Next::Advance, |(_, next)| next);
-            results = self.share(&work, &at, first, next, &learnt, hosts);
+            results.extend(self.share(&work, &at, first, next, &learnt, hosts));
         }
+        results.sort_by_key(|(index, _)| *index);
         self.conclude(&work, results, hosts)
+    }
+
+    /// Hosts on which an earlier run did the task go on behind it. Gives how, and the hosts that are left.
+    fn recall(&self, work: &Work<'_>, at: Vec<usize>, hosts: &mut [HostRun]) -> (Vec<(usize, Next)>, Vec<usize>) {
+        let mut results = Vec::with_capacity(at.len());
+        let mut restored = Vec::new();
+        let mut left = Vec::with_capacity(at.len());
+        for index in at {
+            let host = &mut hosts[index];
+            match work.recall(host) {
+                Some(next) => {
+                    restored.push(host.name.clone());
+                    let next = self.step(host, next);
+                    results.push((index, next));
+                }
+                None => left.push(index),
+            }
+        }
+        work.tell_restored(restored);
+        (results, left)
     }
 
     /// Runs the task on these hosts, at most `throttle` at once.
@@ -195,7 +221,10 @@ impl Rounds<'_> {
         let handlers = self.play.handlers();
         host.next = host.cursor.peek(&handlers.tasks, &|task| self.engine.is_wanted(task));
         if host.next.is_none() && self.last && host.has_verdict() && !host.cut {
-            host.links.close();
+            // A host with a lock is given back at the end of the batch, with all others at once.
+            if host.holds.is_empty() {
+                host.links.close();
+            }
             host.tell_done(self.engine.shared);
         }
     }

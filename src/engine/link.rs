@@ -40,6 +40,12 @@ impl Links {
         self.open.len()
     }
 
+    /// A session for these settings is open.
+    pub fn has(&self, settings: &ConnectSettings) -> bool {
+        let wanted = TaskLink::key_of(settings);
+        self.open.iter().any(|(key, _)| *key == wanted)
+    }
+
     /// Forgets sessions that died.
     pub fn drop_dead(&mut self) {
         self.open.retain(|(_, session)| session.is_alive());
@@ -67,8 +73,8 @@ impl<'a> TaskLink<'a> {
         }
     }
 
-    fn key(&self) -> String {
-        let s = &self.settings;
+    /// Equal for settings that share a session.
+    pub fn key_of(s: &ConnectSettings) -> String {
         let jumps: Vec<String> = s
             .jumps
             .iter()
@@ -83,7 +89,7 @@ impl<'a> TaskLink<'a> {
 
 impl Link for TaskLink<'_> {
     fn session(&mut self) -> Result<&mut dyn Session, ModuleError> {
-        let key = self.key();
+        let key = Self::key_of(&self.settings);
         self.links.drop_dead();
         let known = self.links.open.iter().position(|(k, _)| *k == key);
         let index = if let Some(index) = known {

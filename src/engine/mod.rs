@@ -11,15 +11,20 @@ mod host;
 mod host_keys;
 pub mod include;
 mod keywords;
+mod lease;
 mod linear;
 pub mod link;
 pub mod mask;
 mod once;
 mod outcome;
 mod passes;
+mod pending;
 mod perform;
 mod play;
 mod policed;
+pub mod preflight;
+mod recall;
+pub mod replay;
 mod scan;
 pub mod scope;
 mod sent;
@@ -41,6 +46,7 @@ use indexmap::IndexMap;
 
 use crate::engine::host::HostRun;
 use crate::engine::play::PlayRun;
+use crate::engine::preflight::Cleared;
 use crate::engine::shared::Shared;
 use crate::engine::task::{Learnt, Next, Work};
 use crate::event::{EventKind, Severity, Status};
@@ -62,6 +68,17 @@ pub struct Engine<'a> {
     shared: &'a Arc<Shared>,
     pool: rayon::ThreadPool,
     crashed: AtomicBool,
+}
+
+/// What follows from a play for the run.
+#[derive(PartialEq, Eq)]
+enum Flow {
+    /// On to the next play.
+    GoOn,
+    /// Nothing more is to run.
+    End,
+    /// A pre-flight check says that nothing more is to run; its name.
+    Refused(String),
 }
 
 /// How a run ended, beside what its events tell.
@@ -141,9 +158,12 @@ impl<'a> Engine<'a> {
     /// Runs the plan to its end, or until the user stops it. `RunStarted` and `RunFinished` are the caller's to tell.
     pub fn run(&self, plan: &Plan) -> Result<Ended, Diagnostics> {
         let shared = self.shared;
+        for (host, vars) in shared.replay().into_iter().flat_map(replay::Replay::others) {
+            shared.publish(host, vars);
+        }
         let run_magic = Arc::new(self.run_magic());
         let mut hosts: IndexMap<HostName, HostRun> = IndexMap::new();
-        for (number, play) in plan.plays.iter().enumerate() {
+        for (index, play) in plan.plays.iter().enumerate() {
             let (mut names, warnings) = hosts_of(shared, play)?;
             for text in warnings {
                 let text = format!("{}: {text}", play.at);
@@ -153,12 +173,18 @@ impl<'a> Engine<'a> {
                 });
             }
             names.retain(|name| !hosts.get(name).is_some_and(|host| host.out));
-            let last = number + 1 == plan.plays.len();
-            let number = u32::try_from(number + 1).unwrap_or(u32::MAX);
-            if !self.play(play, &run_magic, &mut hosts, &names, number, last)? || shared.cancel.is_winding_down() {
+            let last = index + 1 == plan.plays.len();
+            let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+            let flow = self.play(play, &run_magic, &mut hosts, &names, number, last)?;
+            if let Flow::Refused(check) = &flow {
+                let later = plan.plays.iter().skip(index + 1);
+                self.leave_out(later, check, &mut hosts)?;
+            }
+            if flow != Flow::GoOn || shared.cancel.is_winding_down() {
                 break;
             }
         }
+        self.release(hosts.values_mut().collect());
         for host in hosts.values_mut() {
             host.links.close();
             if !host.cut {
@@ -173,6 +199,35 @@ impl<'a> Engine<'a> {
         })
     }
 
+    /// A pre-flight check stopped the run: the hosts of later plays are not through.
+    fn leave_out<'p>(
+        &self,
+        later: impl Iterator<Item = &'p Arc<Play>>,
+        check: &str,
+        hosts: &mut IndexMap<HostName, HostRun>,
+    ) -> Result<(), Diagnostics> {
+        for play in later {
+            for name in hosts_of(self.shared, play)?.0 {
+                let host = hosts.entry(name.clone()).or_insert_with(|| self.shared.host(&name));
+                preflight::not_begun(host, check);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the hosts back, many at once.
+    fn release(&self, hosts: Vec<&mut HostRun>) {
+        let held: Vec<&mut HostRun> = hosts.into_iter().filter(|host| !host.holds.is_empty()).collect();
+        self.pool.in_place_scope_fifo(|spawner| {
+            for host in held {
+                spawner.spawn_fifo(move |_| {
+                    host.release(self.shared);
+                    host.links.close();
+                });
+            }
+        });
+    }
+
     fn run_magic(&self) -> VarMap {
         let base = Arc::new(scope::run_magic(self.shared));
         let hostvars = scope::HostVarsObject::value(self.shared, &base);
@@ -181,7 +236,7 @@ impl<'a> Engine<'a> {
         map
     }
 
-    /// One play, batch by batch. False: nothing more is to run.
+    /// One play: its pre-flight, then batch by batch.
     fn play(
         &self,
         play: &Arc<Play>,
@@ -190,16 +245,24 @@ impl<'a> Engine<'a> {
         names: &[HostName],
         number: u32,
         last: bool,
-    ) -> Result<bool, Diagnostics> {
+    ) -> Result<Flow, Diagnostics> {
         let shared = self.shared;
         if names.is_empty() {
             let run = PlayRun::new(shared, play, run_magic, &[], &[]);
             (shared.tell)(EventKind::PlaySkipped { play: run.name });
-            return Ok(true);
+            return Ok(Flow::GoOn);
         }
-        let batches = batches(shared, play, names)?;
+        // What is wrong in the play is found before anybody is asked anything.
+        batches(shared, play, names)?;
+        let is_free = is_free(shared, play)?;
+        let names = match self.preflight(play, run_magic, hosts, names, number) {
+            Cleared::Hosts(names) => names,
+            Cleared::Nobody(None) => return Ok(Flow::End),
+            Cleared::Nobody(Some(check)) => return Ok(Flow::Refused(check)),
+        };
+        let names = names.as_slice();
         let mut rest = names;
-        for size in batches {
+        for size in batches(shared, play, names)? {
             let (batch, after) = rest.split_at(size.min(rest.len()));
             rest = after;
             let mut run = PlayRun::new(shared, play, run_magic, names, batch);
@@ -213,28 +276,32 @@ impl<'a> Engine<'a> {
             let mut workers: Vec<HostRun> = batch
                 .iter()
                 .map(|name| {
-                    let mut host = hosts.shift_remove(name).unwrap_or_else(|| HostRun::new(name));
+                    // Their order is made anew below, and a removal that keeps it would take a time that grows with the fleet.
+                    let mut host = hosts.swap_remove(name).unwrap_or_else(|| shared.host(name));
                     host.begin(cursor::Cursor::new(body.clone()));
                     host
                 })
                 .collect();
-            let go_on = if is_free(shared, play)? {
+            let go_on = if is_free {
                 free::run(self, &run, &mut workers, last)
             } else {
                 linear::run(self, &run, &mut workers, last)
             };
+            if last {
+                self.release(workers.iter_mut().collect());
+            }
             let all_out = workers.iter().all(|host| host.out);
             for host in workers {
                 hosts.insert(host.name.clone(), host);
             }
             if !go_on || all_out || shared.cancel.is_winding_down() {
                 for name in rest {
-                    hosts.entry(name.clone()).or_insert_with(|| HostRun::new(name)).cut = true;
+                    hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name)).cut = true;
                 }
-                return Ok(false);
+                return Ok(Flow::End);
             }
         }
-        Ok(true)
+        Ok(Flow::GoOn)
     }
 
     /// The play's tasks with the implicit fact gathering in front.

@@ -2,18 +2,26 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::engine::enclose::Enclosure;
+use crate::danger;
+use crate::engine::acting::only_looks;
+use crate::engine::enclose::{Enclosure, Needs};
 use crate::engine::host::HostRun;
+use crate::engine::lease::{self, Hold, State};
 use crate::engine::link::truth;
 use crate::engine::task::Work;
-use crate::marker::{Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
+use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
 use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
+use crate::plan::once::{default_name, written_name};
 use crate::shell::elevate::{Become, exports};
 use crate::source::Diagnostic;
+use crate::transport::ConnectSettings;
 use crate::vars::Scope;
 use crate::vars::templar::to_json;
 use crate::yaml::{Kind, Node};
+
+/// How the names of markers begin that only one run and those that go on with it look for.
+pub(super) const OF_RUN: &str = "run/";
 
 /// What a task came to for one host.
 pub(super) struct Rendered<'a> {
@@ -24,6 +32,8 @@ pub(super) struct Rendered<'a> {
     pub(super) environment: &'a [(String, String)],
     /// Where it runs.
     pub(super) target: &'a HostName,
+    /// How to get there.
+    pub(super) settings: &'a ConnectSettings,
 }
 
 impl Work<'_> {
@@ -34,8 +44,7 @@ impl Work<'_> {
         scope: &Scope,
         there: &Scope,
         what: &Rendered<'_>,
-    ) -> Result<Enclosure, ModuleError> {
-        let marker = self.marker(host, scope, what)?;
+    ) -> Result<(Enclosure, Hold), ModuleError> {
         let store = self.shared.templar.variable("batchssh_store", there)?;
         let store = store.filter(|value| !value.is_none()).map(|value| value.to_string());
         if let Some(store) = store.as_deref().filter(|store| !store.starts_with('/')) {
@@ -43,7 +52,49 @@ impl Work<'_> {
                 "`batchssh_store` must be an absolute path; it is `{store}`"
             )));
         }
-        Ok(Enclosure::new(self.shared, &host.name, store, marker))
+        let hold = Hold::new(what.settings, what.elevate, store.as_deref());
+        let own = *what.target == host.name;
+        let danger = self.text(self.task.keywords.danger.as_ref(), scope)?;
+        let dangerous = danger::of(what.spec.name, what.args, danger.as_deref()).is_some();
+        let looks = only_looks(self.task);
+        // `raw` is for hosts that may have no shell.
+        let looks = looks || what.spec.name == "raw";
+        let mut lease = if own && !what.settings.local && !looks {
+            lease::lease(self.shared, &host.name)
+        } else {
+            None
+        };
+        match host.hold(&hold.key).map(|known| &known.state) {
+            Some(Some(State::None(_))) => lease = None,
+            Some(Some(State::Held(held))) => {
+                if let Some(lease) = &mut lease {
+                    lease.held = Some(held.clone());
+                }
+            }
+            Some(None) | None => {}
+        }
+        let guard = own && !host.evidence.is_empty() && (dangerous || !looks);
+        let guard = guard.then(|| Guard {
+            approved: host
+                .evidence
+                .iter()
+                .map(|evidence| Approved {
+                    command: evidence.command.clone(),
+                    digest: evidence.digest.clone(),
+                })
+                .collect(),
+            dangerous,
+        });
+        let needs = Needs {
+            host: host.name.to_string(),
+            run: self.shared.options.run_id.clone(),
+            store,
+            lease,
+            marker: self.marker(host, scope, what)?,
+            guard,
+            checks: host.evidence.iter().map(|evidence| evidence.check.clone()).collect(),
+        };
+        Ok((Enclosure::new(needs), hold))
     }
 
     /// The marker of this pass on this host; `None`: it may be done as often as it is asked for.
@@ -107,49 +158,43 @@ impl Work<'_> {
         let mut name = match truth(&value) {
             Some(false) => return Ok(None),
             Some(true) => {
-                let playbook = self.play.play.playbook.file_name().unwrap_or_default();
-                let play = self.play.play.name.as_ref().unwrap_or(&self.play.play.hosts);
-                let mut name = format!("{}/{}/{}", playbook.to_string_lossy(), written(play), self.own_name()?);
+                let mut name = default_name(&self.play.play, self.task).ok_or_else(|| self.nameless())?;
                 if delegated && !self.flag(self.task.keywords.run_once.as_ref(), scope, false)? {
                     name += &format!("@{}", host.name);
                 }
                 name
             }
-            None if once.inherited => format!("{value}/{}", self.own_name()?),
+            None if once.inherited => {
+                format!("{value}/{}", written_name(self.task).ok_or_else(|| self.nameless())?)
+            }
             None => value.to_string(),
         };
         if name.trim().is_empty() {
             return Err(once.name.error("`once` needs a name; it is empty here").into());
         }
         name += &self.item(scope)?;
+        if name.starts_with(OF_RUN) {
+            let text = format!("names that begin with `{OF_RUN}` belong to the program; this one is `{name}`");
+            return Err(once.name.error(text).into());
+        }
         Ok(Some(name))
     }
 
     /// The name of a marker that only this run and those that go on with it look for.
     fn run_name(&self, scope: &Scope, host: &HostRun) -> Result<String, ModuleError> {
-        let place = self.place();
         let root = &self.shared.options.root_run_id;
-        let (nth, pass) = (host.nth(&place), host.pass);
+        // Not where it stands: lines of a playbook may move before somebody goes on with it.
+        let (play, id, nth, pass) = (self.play.number, &self.id, host.doing.did.nth, host.pass);
         Ok(format!(
-            "run/{root}/{}/{place}#{nth}.{pass}{}",
+            "{OF_RUN}{root}/{}/{play}.{id}#{nth}.{pass}{}",
             host.name,
             self.item(scope)?
         ))
     }
 
-    /// The task's name as written, so that it is the same for every host.
-    fn own_name(&self) -> Result<String, ModuleError> {
-        let Some(name) = &self.task.name else {
-            return Err(
-                Diagnostic::new("a task that is done `once` needs a `name`, its marker is called by it")
-                    .at(self.task.at.clone())
-                    .into(),
-            );
-        };
-        Ok(match &self.task.role {
-            Some(role) => format!("{} : {}", role.name, written(name)),
-            None => written(name),
-        })
+    fn nameless(&self) -> Diagnostic {
+        Diagnostic::new("a task that is done `once` needs a `name`: its marker is called by it")
+            .at(self.task.at.clone())
     }
 
     fn item(&self, scope: &Scope) -> Result<String, Diagnostic> {
@@ -199,13 +244,6 @@ impl Work<'_> {
             parts.add_content(format!("content {number}"), content);
         }
         parts
-    }
-}
-
-fn written(node: &Node) -> String {
-    match &node.kind {
-        Kind::List(items) => items.iter().filter_map(Node::scalar_text).collect::<Vec<_>>().join(","),
-        _ => node.scalar_text().unwrap_or_default(),
     }
 }
 

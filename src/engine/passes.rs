@@ -7,6 +7,7 @@ use crate::engine::enclose::is_open;
 use crate::engine::held::is_held;
 use crate::engine::host::HostRun;
 use crate::engine::outcome::{self, Outcome};
+use crate::engine::recall::{Decision, Recalled};
 use crate::engine::task::{Learnt, Work, explain};
 use crate::engine::tell::{collect_facts, learn};
 use crate::engine::{perform, scope};
@@ -34,10 +35,15 @@ impl Work<'_> {
                 };
             }
         };
+        let record = match std::mem::take(&mut host.recalled) {
+            Recalled::Passes(record) => Some(record),
+            Recalled::Nothing | Recalled::Ends(_) => None,
+        };
         let mut outcomes = Vec::new();
         let mut scope = scope.clone();
         for (index, item) in items.iter().enumerate() {
             if index > 0
+                && record.is_none()
                 && let Err(stop) = self.pause(repeat, &scope)
             {
                 outcomes.push(Outcome::failed(stop));
@@ -54,7 +60,20 @@ impl Work<'_> {
                 None => to_json(item),
             };
             host.doing.begin(Some(label.clone()), u32::try_from(index).ok());
-            let mut outcome = self.pass(host, &pass_scope);
+            let number = u32::try_from(index).unwrap_or(u32::MAX);
+            let past = record.as_ref().map(|record| {
+                let pass = record.passes.get(&number);
+                self.decide_pass(host, record, pass, &to_json(item), &repeat.var)
+            });
+            let restored = matches!(past, Some(Decision::Done(..)));
+            let mut outcome = match past {
+                Some(Decision::Done(outcome, lost)) => {
+                    host.doing.lost = host.doing.lost.or(lost);
+                    *outcome
+                }
+                Some(Decision::Not(outcome)) => *outcome,
+                Some(Decision::Run) | None => self.pass(host, &pass_scope),
+            };
             outcome.values.insert(repeat.var.clone(), to_json(item));
             outcome
                 .values
@@ -65,7 +84,9 @@ impl Work<'_> {
             }
             let mut report = self.report(host, &pass_scope, &outcome, begun);
             report.item = Some(label);
-            (self.shared.tell)(EventKind::ItemResult(Box::new(report)));
+            if !restored {
+                (self.shared.tell)(EventKind::ItemResult(Box::new(report)));
+            }
             // What one pass learns, the next one sees (`set_fact` that adds to a list).
             let mut learnt = Learnt::default();
             collect_facts(&self.task.action, &outcome, &mut learnt);

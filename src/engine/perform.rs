@@ -9,7 +9,7 @@ use crate::engine::link::{Lookup, TaskLink};
 use crate::engine::once::Rendered;
 use crate::engine::outcome::{Outcome, Phase};
 use crate::engine::task::{Work, explain};
-use crate::engine::{acting, scope, take};
+use crate::engine::{acting, lease, scope, take};
 use crate::modules::convert::convert;
 use crate::modules::step::{Link, Reader};
 use crate::modules::{Change, Given, Module, ModuleError, Spec};
@@ -160,25 +160,28 @@ impl Ready {
             Ok(built) => built,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
-        let rendered = Rendered {
-            spec: self.spec,
-            args: &self.given,
-            module: self.module.as_ref(),
-            elevate: elevate.as_ref(),
-            environment: &environment,
-            target: &self.target,
+        let built = match &settings {
+            None => Ok((Enclosure::nothing(), None)),
+            Some(settings) => {
+                let rendered = Rendered {
+                    spec: self.spec,
+                    args: &self.given,
+                    module: self.module.as_ref(),
+                    elevate: elevate.as_ref(),
+                    environment: &environment,
+                    target: &self.target,
+                    settings,
+                };
+                let built = work.enclosure(host, scope, connection_scope, &rendered);
+                built.map(|(around, hold)| (around, Some(hold)))
+            }
         };
-        let around = if self.spec.local {
-            Ok(Enclosure::new(shared, &name, None, None))
-        } else {
-            work.enclosure(host, scope, connection_scope, &rendered)
-        };
-        let mut around = match around {
-            Ok(around) => around,
+        let (mut around, at) = match built {
+            Ok(built) => built,
             Err(error) => return Outcome::of_error(error, Phase::Looking),
         };
         host.pending = None;
-        let mut link: Box<dyn Link + '_> = match settings.clone() {
+        let mut link: Box<dyn Link + '_> = match settings {
             Some(settings) => Box::new(TaskLink::new(shared, &mut host.links, settings, &name)),
             None => Box::new(NoLink),
         };
@@ -216,7 +219,7 @@ impl Ready {
                     return halt.outcome(Phase::Acting);
                 }
                 drop(link);
-                host.pending = around.pending(settings.as_ref(), elevate.as_ref());
+                host.take_in(shared, &mut around, at);
                 return good(values, false, Vec::new());
             }
             Change::Skipped { values } => {
@@ -253,17 +256,48 @@ impl Ready {
             return good(values, true, diff);
         }
         let hidden = work.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
+        let mut reader = Reader {
+            link: link.as_mut(),
+            elevate: elevate.as_ref(),
+            environment: &environment,
+            deadline: &deadline,
+        };
         // On the journal's disk before it can be on the host's.
         if let Some(refused) = work.announce((&name, &mut host.doing), hidden, &steps, repeatable, elevate.as_ref()) {
             return refused;
         }
-        let taken = enclose::take(&steps, &mut reader, &mut around);
+        let mut taken = enclose::take(&steps, &mut reader, &mut around).map_err(|halt| halt.outcome(Phase::Acting));
+        if let Err(outcome) = &taken
+            && lease::may_wait(shared, &around, outcome)
+        {
+            // Another run has the host, and nothing was run. Standing in line is no part of the task's own time.
+            let mut patient = Reader {
+                link: link.as_mut(),
+                elevate: elevate.as_ref(),
+                environment: &[],
+                deadline: &shared.deadline,
+            };
+            taken = match lease::wait(shared, &name, &mut around, &mut patient) {
+                Ok(()) => match work.limit(scope) {
+                    Ok(deadline) => {
+                        let mut reader = Reader {
+                            link: link.as_mut(),
+                            elevate: elevate.as_ref(),
+                            environment: &environment,
+                            deadline: &deadline,
+                        };
+                        enclose::take(&steps, &mut reader, &mut around).map_err(|halt| halt.outcome(Phase::Acting))
+                    }
+                    Err(error) => Err(Outcome::failed(explain(&error))),
+                },
+                Err(outcome) => Err(*outcome),
+            };
+        }
         drop(link);
-        host.pending = around.pending(settings.as_ref(), elevate.as_ref());
+        host.take_in(shared, &mut around, at);
         let taken = match taken {
             Ok(taken) => taken,
-            Err(halt) => {
-                let outcome = halt.outcome(Phase::Acting);
+            Err(outcome) => {
                 if is_held(&outcome) {
                     host.doing.did.commands.clear();
                 }

@@ -2,22 +2,27 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use crate::deadline::{CancelToken, Deadline};
 use crate::engine::hide;
+use crate::engine::host::HostRun;
 use crate::engine::mask::Mask;
+use crate::engine::preflight;
+use crate::engine::replay::Replay;
 use crate::engine::written::{self, Written};
 use crate::event::EventKind;
 use crate::inventory::Inventory;
 use crate::names::HostName;
 use crate::plan::{CompileOptions, Task, read_vars_file};
 use crate::policy::Bound;
+use crate::preflight::PriorEvidence;
 use crate::secret::Secret;
-use crate::settings::InDoubt;
+use crate::settings::{HostLock, InDoubt};
 use crate::source::Diagnostics;
 use crate::transport::{ConnectRequest, ConnectSettings, Transport};
 use crate::vars::templar::Templar;
@@ -81,6 +86,29 @@ pub struct RunOptions {
     pub root_run_id: String,
     /// `user@host` of the controller, for records that outlast the run.
     pub who: String,
+    /// How the run gets and keeps its hosts.
+    pub lock: LockOptions,
+}
+
+/// How a run gets and keeps its hosts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockOptions {
+    /// Whether there must be a lock.
+    pub mode: HostLock,
+    /// How long it waits for a host that another run has.
+    pub wait: Duration,
+    /// After so long without a sign of life a lock is over.
+    pub expiry: Duration,
+}
+
+impl Default for LockOptions {
+    fn default() -> Self {
+        Self {
+            mode: HostLock::Auto,
+            wait: Duration::ZERO,
+            expiry: Duration::from_secs(30 * 60),
+        }
+    }
 }
 
 /// Connection settings from outside of inventory and playbook.
@@ -126,18 +154,24 @@ pub struct Shared {
     /// Where events go.
     pub tell: Tell,
     keep: Keep,
+    /// It was told that a host can keep no lock: once is enough.
+    pub told_no_lock: AtomicBool,
     /// When to stop.
     pub cancel: CancelToken,
     /// The limit of the whole run.
     pub deadline: Deadline,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
     /// Variables of every host, published after each of its tasks.
     hosts: IndexMap<HostName, Mutex<Arc<HostVars>>>,
     /// Facts that other hosts' tasks gave to a host (`delegate_facts`), until its next task.
     given: Mutex<HashMap<HostName, Vec<Facts>>>,
     /// Variable files already read.
     files: Mutex<HashMap<PathBuf, Arc<VarMap>>>,
+    /// What earlier runs of the chain did.
+    replay: OnceLock<Replay>,
     /// Tasks of playbooks and their files as written.
     written: Mutex<HashMap<PathBuf, Arc<Written>>>,
 }
@@ -223,6 +257,8 @@ pub struct Parts {
     pub cancel: CancelToken,
     /// Secrets that must not be shown.
     pub mask: Mask,
+    /// What pre-flight needs from outside.
+    pub preflight: preflight::Hooks,
 }
 
 impl Shared {
@@ -252,9 +288,12 @@ impl Shared {
             cancel: parts.cancel,
             deadline,
             mask: parts.mask,
+            preflight: parts.preflight,
             hosts,
+            told_no_lock: AtomicBool::new(false),
             given: Mutex::default(),
             files: Mutex::default(),
+            replay: OnceLock::new(),
             written: Mutex::default(),
         })
     }
@@ -263,6 +302,30 @@ impl Shared {
     /// cannot be written; what the event announces must not be done.
     pub fn tell_kept(&self, kind: EventKind) -> bool {
         (self.keep)(kind)
+    }
+
+    /// A host that has done nothing yet in this run.
+    pub fn host(&self, name: &HostName) -> HostRun {
+        let mut host = HostRun::new(name);
+        host.track = self.replay().and_then(|replay| replay.track(name));
+        host
+    }
+
+    /// Before the run: it goes on from what earlier runs did.
+    pub fn go_on_from(&self, replay: Replay) {
+        // It is called once, before there are workers.
+        let _ = self.replay.set(replay);
+    }
+
+    /// What earlier runs of the chain did.
+    pub fn replay(&self) -> Option<&Replay> {
+        self.replay.get()
+    }
+
+    /// What earlier runs of the chain know about the hosts' evidence.
+    pub fn prior(&self) -> &PriorEvidence {
+        static NOTHING: LazyLock<PriorEvidence> = LazyLock::new(PriorEvidence::default);
+        self.replay.get().map_or(&NOTHING, |replay| &replay.prior)
     }
 
     /// What a host published last.

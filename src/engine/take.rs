@@ -37,26 +37,26 @@ pub fn take_in(steps: &[Step], host: &mut Reader<'_>, around: &mut Enclosure) ->
         host.deadline.remaining().map_err(stopped)?;
         match step {
             Step::Run { command, stdin, plain } => {
-                batch.send(host, &mut taken)?;
+                batch.send(host, &mut taken, around)?;
                 taken.push(run(command, stdin, *plain, host, around)?);
             }
             Step::Put(transfer) | Step::Get(transfer) => {
-                batch.send(host, &mut taken)?;
+                batch.send(host, &mut taken, around)?;
                 let up = matches!(step, Step::Put(_));
                 taken.push(move_tree(transfer, up, false, host)?);
             }
             Step::Fetch { path, to, sha1 } => {
-                batch.send(host, &mut taken)?;
+                batch.send(host, &mut taken, around)?;
                 taken.push(fetch(path, to, sha1.as_deref(), host)?);
             }
             Step::Write(write) => {
                 let size = write.content.size().unwrap_or(0);
                 if batch.contents.iter().filter_map(Content::size).sum::<u64>() + size > SPOOLED {
-                    batch.send(host, &mut taken)?;
+                    batch.send(host, &mut taken, around)?;
                 }
                 batch.add(step)?;
                 if size > SPOOLED {
-                    batch.send(host, &mut taken)?;
+                    batch.send(host, &mut taken, around)?;
                 }
             }
             Step::MakeDir { .. }
@@ -71,10 +71,10 @@ pub fn take_in(steps: &[Step], host: &mut Reader<'_>, around: &mut Enclosure) ->
             | Step::Tell { .. } => batch.add(step)?,
         }
         if batch.room() > ROOM {
-            batch.send(host, &mut taken)?;
+            batch.send(host, &mut taken, around)?;
         }
     }
-    batch.send(host, &mut taken)?;
+    batch.send(host, &mut taken, around)?;
     Ok(taken)
 }
 
@@ -209,13 +209,15 @@ fn run(
     around: &mut Enclosure,
 ) -> Result<Taken, Halt> {
     let started = Timestamp::now();
-    let mut sender = Sender::new(std::slice::from_ref(stdin));
-    let stdin = match stdin {
-        Content::Bytes(bytes) if bytes.is_empty() => Stdin::Empty,
-        Content::Bytes(bytes) => Stdin::Bytes(bytes),
-        Content::File { .. } | Content::Remote(_) => Stdin::Reader(&mut sender),
-    };
-    let output = around.run(command, stdin, plain, host)?;
+    let output = around.around(command, plain, host, |command, host| {
+        let mut sender = Sender::new(std::slice::from_ref(stdin));
+        let stdin = match stdin {
+            Content::Bytes(bytes) if bytes.is_empty() => Stdin::Empty,
+            Content::Bytes(bytes) => Stdin::Bytes(bytes),
+            Content::File { .. } | Content::Remote(_) => Stdin::Reader(&mut sender),
+        };
+        host.run(command, stdin, plain)
+    })?;
     Ok(Taken {
         rc: output.rc,
         stdout: output.stdout,
@@ -347,7 +349,7 @@ impl Batch {
         tmp
     }
 
-    fn send(&mut self, host: &mut Reader<'_>, taken: &mut Vec<Taken>) -> Result<(), ModuleError> {
+    fn send(&mut self, host: &mut Reader<'_>, taken: &mut Vec<Taken>, around: &mut Enclosure) -> Result<(), Halt> {
         let batch = std::mem::take(self);
         if batch.steps == 0 {
             return Ok(());
@@ -358,16 +360,19 @@ impl Batch {
             .arg(spool)
             .args(&batch.arguments);
         let started = Timestamp::now();
-        let mut sender = Sender::new(&batch.contents);
-        let stdin = match batch.contents.as_slice() {
-            [] => Stdin::Empty,
-            [Content::Bytes(bytes)] => Stdin::Bytes(bytes),
-            _ => Stdin::Reader(&mut sender),
-        };
-        let output = host.ask(&command, stdin)?;
-        if let Some(error) = sender.error.take() {
-            return Err(crate::transport::SessionError::Local(error).into());
-        }
+        let output = around.around(&command, false, host, |command, host| {
+            let mut sender = Sender::new(&batch.contents);
+            let stdin = match batch.contents.as_slice() {
+                [] => Stdin::Empty,
+                [Content::Bytes(bytes)] => Stdin::Bytes(bytes),
+                _ => Stdin::Reader(&mut sender),
+            };
+            let output = host.ask(command, stdin)?;
+            match sender.error.take() {
+                Some(error) => Err(crate::transport::SessionError::Local(error).into()),
+                None => Ok(output),
+            }
+        })?;
         let mut answer = Answer::find(&output.stdout, output.rc, &output.stderr)?;
         let ended = Timestamp::now();
         for number in 0..batch.steps {
@@ -386,12 +391,13 @@ impl Batch {
                         answer.field()?;
                         break;
                     }
-                    b"fail" => return Err(failure(&mut answer)?),
+                    b"fail" => return Err(failure(&mut answer)?.into()),
                     other => {
                         return Err(ModuleError::failed(format!(
                             "the host's answer is damaged: `{}`",
                             String::from_utf8_lossy(other)
-                        )));
+                        ))
+                        .into());
                     }
                 }
             }
@@ -399,7 +405,7 @@ impl Batch {
         }
         match answer.field()? {
             b"end" => Ok(()),
-            _ => Err(ModuleError::failed("the host's answer is damaged: it does not end")),
+            _ => Err(ModuleError::failed("the host's answer is damaged: it does not end").into()),
         }
     }
 }

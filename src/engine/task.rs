@@ -9,6 +9,7 @@ use crate::engine::host::HostRun;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::passes::loop_vars;
 use crate::engine::play::PlayRun;
+use crate::engine::recall::Recalled;
 use crate::engine::scope;
 use crate::engine::shared::Shared;
 use crate::event::EventKind;
@@ -81,7 +82,7 @@ impl Work<'_> {
             return (Next::NotRun, Learnt::default());
         }
         host.started();
-        host.comes_to(&self.place());
+        host.pass = 0;
         host.doing.begin(None, None);
         let given = self.shared.take_given(&host.name);
         if !given.is_empty() {
@@ -94,6 +95,11 @@ impl Work<'_> {
                 return self.finish(host, &outcome, &Scope::new(), begun, false);
             }
         };
+        if let Recalled::Ends(outcome) = &mut host.recalled {
+            let outcome = std::mem::replace(outcome.as_mut(), Outcome::failed(""));
+            host.recalled = Recalled::Nothing;
+            return self.finish(host, &outcome, &scope, begun, false);
+        }
         match &self.task.action {
             Action::Meta(meta) => match self.conditions(&self.task.keywords.when, &scope) {
                 Ok(None) => (Next::Meta(*meta), Learnt::default()),
@@ -112,12 +118,6 @@ impl Work<'_> {
                 self.finish(host, &outcome, &scope, begun, looped)
             }
         }
-    }
-
-    /// Where it stands, for people and for names.
-    pub(super) fn place(&self) -> String {
-        let at = &self.task.at;
-        format!("{}:{}:{}", at.file.path.display(), at.line, at.column)
     }
 
     fn include(&self, host: &mut HostRun, scope: &Scope, begun: Instant) -> (Next, Learnt) {

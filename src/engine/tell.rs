@@ -48,7 +48,10 @@ impl Work<'_> {
     ) -> (Next, Learnt) {
         let mut learnt = Learnt::default();
         if let Some(name) = &self.task.register {
-            let value = registered(outcome);
+            let value = match host.doing.lost {
+                Some(lost) => self.lost(lost),
+                None => registered(outcome),
+            };
             learnt.registered = Some((name.clone(), value));
         }
         if outcome.status.is_good() || outcome.values.contains_key("results") {

@@ -82,6 +82,7 @@ fn options() -> RunOptions {
         run_id: "r1".to_owned(),
         root_run_id: "r1".to_owned(),
         who: "me@desk".to_owned(),
+        lock: crate::engine::shared::LockOptions::default(),
     }
 }
 
@@ -112,6 +113,7 @@ fn a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
         cancel: CancelToken::new(),
         policy: Arc::default(),
         mask: Mask::default(),
+        preflight: crate::engine::preflight::Hooks::default(),
     });
     let ended = Engine::new(&shared, 3).unwrap().run(&plan).unwrap();
     assert!(ended.crashed);

@@ -1,11 +1,12 @@
 //! Tasks as written. The digest of a task says whether it is still the same task in a playbook that was changed since
 //! an earlier run: comments, blanks and the line it stands in do not matter, everything else does.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
+use crate::event::WrittenEntry as Entry;
 use crate::plan::{Action, Task};
 use crate::source::SourceFile;
 use crate::transport::manifest::hex;
@@ -24,74 +25,66 @@ const LISTS: &[&str] = &[
     "always",
 ];
 
-/// One entry of a list: a task, a block without what is in it, or a play without its tasks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Its line, from 1.
-    pub line: u32,
-    /// Its digest.
-    pub id: String,
-    /// Its name, else its first key.
-    pub name: String,
-}
-
 /// The tasks of one file.
 #[derive(Debug, Default)]
 pub struct Written {
-    /// Every list of tasks, the outer ones first.
-    pub lists: Vec<Vec<Entry>>,
+    /// Its plays or tasks.
+    pub entries: Vec<Entry>,
     by_line: HashMap<u32, String>,
 }
 
 impl Written {
     /// Reads the tasks of a file; one that is no list of plays or tasks has none.
     pub fn read(file: &Arc<SourceFile>) -> Self {
-        let mut written = Self::default();
-        if let Ok(node) = yaml::parse(file) {
-            written.list(&node);
-        }
-        written
+        let entries = yaml::parse(file).map(|node| list(&node)).unwrap_or_default();
+        let mut by_line = HashMap::new();
+        index(&entries, &mut by_line);
+        Self { entries, by_line }
     }
 
     /// The digest of what begins in a line.
     pub fn at(&self, line: u32) -> Option<&str> {
         self.by_line.get(&line).map(String::as_str)
     }
+}
 
-    fn list(&mut self, node: &Node) {
-        let Some(items) = node.as_list() else { return };
-        let mut list = Vec::with_capacity(items.len());
-        let place = self.lists.len();
-        self.lists.push(Vec::new());
-        for item in items {
-            let Some(entries) = item.as_map() else { continue };
-            let mut hash = Sha256::new();
-            let mut inside = Vec::new();
-            for (key, value) in entries {
-                if key.as_str().is_some_and(|key| LISTS.contains(&key)) {
-                    inside.push(value);
-                } else {
-                    feed(&mut hash, key);
-                    feed(&mut hash, value);
-                }
-            }
-            let id = short(hash);
-            let name = item.get("name").and_then(Node::scalar_text);
-            let first = || entries.first().and_then(|(key, _)| key.scalar_text());
-            self.by_line.insert(item.span.line, id.clone());
-            list.push(Entry {
-                line: item.span.line,
-                id,
-                name: name.or_else(first).unwrap_or_default(),
-            });
-            for value in inside {
-                self.list(value);
-            }
-        }
-        if let Some(slot) = self.lists.get_mut(place) {
-            *slot = list;
+fn index(entries: &[Entry], by_line: &mut HashMap<u32, String>) {
+    for entry in entries {
+        by_line.insert(entry.line, entry.id.clone());
+        for inside in entry.inside.values() {
+            index(inside, by_line);
         }
     }
+}
+
+fn list(node: &Node) -> Vec<Entry> {
+    let items = node.as_list().unwrap_or_default();
+    items.iter().filter_map(entry).collect()
+}
+
+fn entry(item: &Node) -> Option<Entry> {
+    let mut hash = Sha256::new();
+    let mut inside = BTreeMap::new();
+    let fields = item.as_map()?;
+    for (key, value) in fields {
+        match key.as_str() {
+            Some(key) if LISTS.contains(&key) => {
+                inside.insert(key.to_owned(), list(value));
+            }
+            _ => {
+                feed(&mut hash, key);
+                feed(&mut hash, value);
+            }
+        }
+    }
+    let name = item.get("name").and_then(Node::scalar_text);
+    let first = || fields.first().and_then(|(key, _)| key.scalar_text());
+    Some(Entry {
+        line: item.span.line,
+        id: short(hash),
+        name: name.or_else(first).unwrap_or_default(),
+        inside,
+    })
 }
 
 /// The digest of a task that stands in no file: ad-hoc commands, the implicit gathering of facts.
@@ -165,25 +158,26 @@ mod tests {
 
     const SITE: &str = "- hosts: all\n  vars: {a: 1}\n  tasks:\n    - name: one\n      command: a\n    - block:\n        - command: b\n      when: x\n    - command: c\n";
 
+    fn ids(entries: &[Entry]) -> Vec<String> {
+        let inside = |entry: &Entry| -> Vec<String> { entry.inside.values().flat_map(|list| ids(list)).collect() };
+        entries
+            .iter()
+            .flat_map(|entry| [vec![format!("{} {}", entry.id, entry.name)], inside(entry)].concat())
+            .collect()
+    }
+
     #[test]
     fn comments_and_lines_do_not_matter() {
         let moved = SITE.replace("  tasks:", "  # a comment\n\n  tasks:");
         let (before, after) = (written(SITE), written(&moved));
-        let ids = |w: &Written| -> Vec<Vec<String>> {
-            w.lists
-                .iter()
-                .map(|list| list.iter().map(|entry| entry.id.clone()).collect())
-                .collect()
-        };
-        assert_eq!(ids(&before), ids(&after));
+        assert_eq!(ids(&before.entries), ids(&after.entries));
         assert_eq!(before.at(4), after.at(6));
         assert!(before.at(4).is_some());
-        let names: Vec<Vec<&str>> = before
-            .lists
+        let names: Vec<String> = ids(&before.entries)
             .iter()
-            .map(|list| list.iter().map(|entry| entry.name.as_str()).collect())
+            .map(|text| text.split_once(' ').unwrap().1.to_owned())
             .collect();
-        assert_eq!(names, [vec!["hosts"], vec!["one", "block", "command"], vec!["command"]]);
+        assert_eq!(names, ["hosts", "one", "block", "command", "command"]);
     }
 
     #[test]

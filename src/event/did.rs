@@ -16,6 +16,10 @@ pub struct Did {
     /// Digest of the task as written: it is found again in a playbook whose lines moved.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
+    /// How often the host had come to the task before in this play: a file that is included twice, a handler that runs
+    /// twice.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub nth: u32,
     /// Number of the loop's pass, from 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<u32>,
@@ -25,7 +29,8 @@ pub struct Did {
     /// Doing it twice does no harm.
     #[serde(default, skip_serializing_if = "is_false")]
     pub repeatable: bool,
-    /// It was only looked again at what an earlier run had done already, because that result could not be kept.
+    /// Only told once more about what an earlier run did (it is still in doubt), or looked at again because that result
+    /// could not be kept: what earlier runs did behind it still counts.
     #[serde(default, skip_serializing_if = "is_false")]
     pub again: bool,
     /// The exact commands, for people; masked.
@@ -46,6 +51,9 @@ pub struct Did {
     /// What the play's pre-flight checks would see now, as far as known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evidence: Vec<Seen>,
+    /// The variable that holds the result.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub register: Option<String>,
     /// Which of `rc`, `stdout`, `stderr`, their lines and `failed` the registered value has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,

@@ -3,16 +3,19 @@
 
 mod did;
 mod origin;
+mod playbook;
 pub mod preflight;
 pub mod summary;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
 use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
 pub use origin::{Origin, Process};
+pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -53,6 +56,11 @@ pub enum EventKind {
         #[serde(default)]
         origin: Box<Origin>,
     },
+    /// The tasks of the run as they were written, told once: a later run that goes on finds out what was changed since.
+    PlaybookRead {
+        /// The files that are known before the first task runs.
+        files: Vec<WrittenFile>,
+    },
     /// The policies were asked, before anybody was contacted.
     PolicyChecked {
         /// The files.
@@ -71,6 +79,19 @@ pub enum EventKind {
         #[serde(default)]
         number: u32,
     },
+    /// The pre-flight checks of a play are asked of all its hosts, those of all batches, before its first task.
+    PreflightStarted {
+        /// The play's name, or its pattern.
+        play: String,
+        /// The names of the checks.
+        checks: Vec<String>,
+        /// Who is asked.
+        hosts: Vec<HostName>,
+    },
+    /// A host answered to a check, or did not.
+    PreflightAnswer(Box<PreflightAnswer>),
+    /// A check's verdict over all hosts.
+    PreflightVerdict(Box<PreflightVerdict>),
     /// No host of the inventory matched the play.
     PlaySkipped {
         /// Its name, or its pattern.
@@ -123,6 +144,9 @@ pub enum EventKind {
         /// Digest of the task as written.
         #[serde(default)]
         id: String,
+        /// How often the host had come to the task before in this play.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        nth: u32,
         /// Label of the loop item.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         item: Option<Value>,
@@ -315,6 +339,38 @@ pub struct TaskReport {
     /// What was done, for the history, and what going on needs to know about the task.
     #[serde(default, skip_serializing_if = "Did::is_empty")]
     pub did: Box<Did>,
+}
+
+impl TaskReport {
+    /// A result of our own, with nothing in it but its verdict.
+    pub fn bare(host: &HostName, task: impl Into<String>, status: Status, msg: impl Into<String>) -> Self {
+        Self {
+            host: host.clone(),
+            task: task.into(),
+            module: String::new(),
+            path: String::new(),
+            status,
+            ignored: false,
+            rescued: false,
+            rc: None,
+            stdout: String::new(),
+            stderr: String::new(),
+            stdout_b64: None,
+            stderr_b64: None,
+            msg: msg.into(),
+            seconds: 0.0,
+            item: None,
+            result: Value::Null,
+            diff: Vec::new(),
+            notified: Vec::new(),
+            looped: false,
+            warnings: Vec::new(),
+            verbose: false,
+            delegated_to: None,
+            refused: None,
+            did: Box::default(),
+        }
+    }
 }
 
 /// Why a task was refused before it changed anything.

@@ -82,6 +82,9 @@ pub struct PreflightLayout {
     pub hosts: Vec<HostName>,
     /// What they answered, normalised and cut; empty where there are too many layouts to show each.
     pub lines: Vec<String>,
+    /// SHA-256 of all lines, hexadecimal: equal in two runs when hosts said the same in both.
+    #[serde(default)]
+    pub digest: String,
     /// They did not pass.
     pub odd: bool,
     /// What is otherwise than in the most common layout: `- ` lines are missing, `+ ` lines are there instead.

@@ -32,7 +32,11 @@ impl RunSummary {
             EventKind::PolicyChecked { refused, .. } => self.refused |= !refused.is_empty(),
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
+            | EventKind::PlaybookRead { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PreflightStarted { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PreflightVerdict(_)
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }

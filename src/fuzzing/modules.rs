@@ -91,6 +91,9 @@ pub(super) fn cases() -> Vec<(&'static str, Json)> {
             "setup",
             json!({"gather_subset": ["!all", "hardware"], "filter": ["ansible_m*", "[!a]x?"]}),
         ),
+        ("audit", json!({"subject": "time"})),
+        ("audit", json!({"path": "/etc/hosts"})),
+        ("audit", json!({"cmd": "ls"})),
     ]
 }
 

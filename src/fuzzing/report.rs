@@ -163,6 +163,7 @@ pub(super) fn outputs(data: &[u8]) {
         let bad = text.chars().find(|c| c.is_control() && !matches!(c, '\n'));
         assert!(bad.is_none(), "{bad:?} reaches the terminal:\n{text:?}");
     }
+    crate::cli::audit::fuzz::outputs(&story);
     // A CSV reader finds the fields again.
     let table = told(|out, err| Box::new(csv::Csv::new(out, err)), &story);
     let mut reader = ::csv::ReaderBuilder::new().from_reader(table.as_bytes());

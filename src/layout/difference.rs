@@ -1,6 +1,7 @@
 //! What one answer has otherwise than another one.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use crate::layout::words;
 
@@ -38,68 +39,119 @@ pub fn difference(usual: &[String], odd: &[String]) -> Vec<String> {
 /// that are there instead; a line that stands there twice instead of once, too. Each line is looked at a fixed number of
 /// times, however long the answers are.
 pub fn changes<'a, L: AsRef<str>>(usual: &'a [L], odd: &'a [L]) -> Vec<Change<'a>> {
-    let gone = only(usual, odd);
-    let mut come = only(odd, usual);
+    changes_by(usual, usual, odd, odd)
+}
+
+/// The same, where lines also count as equal when their keys are equal: the lines of `usual` and `odd` normalised, one for
+/// each line. What is told are the lines.
+pub fn changes_by<'a, L: AsRef<str>, K: AsRef<str>>(
+    usual_keys: &[K],
+    usual: &'a [L],
+    odd_keys: &[K],
+    odd: &'a [L],
+) -> Vec<Change<'a>> {
+    let mut gone = only(usual_keys, usual, odd);
+    let mut come = only(odd_keys, odd, usual);
+    // First those about the same thing, or a package would be told in place of another one.
+    cancel(&mut gone, &mut come, |line| (line.key, subject(line.text)));
+    cancel(&mut gone, &mut come, |line| (line.key, ""));
     if gone.is_empty() && come.is_empty() {
-        let moved = usual.iter().map(AsRef::as_ref).ne(odd.iter().map(AsRef::as_ref));
+        let moved = usual_keys
+            .iter()
+            .map(AsRef::as_ref)
+            .ne(odd_keys.iter().map(AsRef::as_ref));
         return if moved { vec![Change::Order] } else { Vec::new() };
     }
-    // Lines about the same thing are compared with each other.
+    // Lines about the same thing are compared with each other, in their order.
     let mut about: HashMap<&str, Vec<usize>> = HashMap::new();
     for (index, line) in come.iter().enumerate().rev() {
-        if let Some(line) = line {
-            about.entry(key(line)).or_default().push(index);
-        }
+        about.entry(subject(line.text)).or_default().push(index);
     }
+    let mut paired = vec![false; come.len()];
     let mut pairs = Vec::new();
     let mut missing = Vec::new();
-    for line in gone.into_iter().flatten() {
-        let candidates = about.get_mut(key(line));
-        let pair = candidates.as_ref().and_then(|indices| {
-            let other = come.get(*indices.last()?).copied().flatten()?;
-            words::compare(line, other)
+    for line in gone {
+        let pair = about.get_mut(subject(line.text)).and_then(|candidates| {
+            let index = *candidates.last()?;
+            let parts = words::compare(line.text, come.get(index)?.text)?;
+            candidates.pop();
+            Some((index, parts))
         });
-        match (
-            pair,
-            candidates.and_then(|indices| if indices.is_empty() { None } else { Some(indices) }),
-        ) {
-            (Some(parts), Some(indices)) => {
-                if let Some(slot) = indices.pop().and_then(|index| come.get_mut(index)) {
-                    *slot = None;
+        match pair {
+            Some((index, parts)) => {
+                if let Some(slot) = paired.get_mut(index) {
+                    *slot = true;
                 }
                 pairs.push(Change::Other(parts));
             }
-            _ => missing.push(Change::Gone(line)),
+            None => missing.push(Change::Gone(line.text)),
         }
     }
+    let others = come.into_iter().zip(paired).filter(|(_, paired)| !paired);
     pairs.extend(missing);
-    pairs.extend(come.into_iter().flatten().map(Change::Come));
+    pairs.extend(others.map(|(line, _)| Change::Come(line.text)));
     pairs
 }
 
+/// A line and what it is compared by.
+#[derive(Clone, Copy)]
+struct Line<'k, 'a> {
+    key: &'k str,
+    text: &'a str,
+}
+
+/// The lines of `these` that `those` have not, or less often.
+fn only<'k, 'a, L: AsRef<str>, K: AsRef<str>>(keys: &'k [K], these: &'a [L], those: &[L]) -> Vec<Line<'k, 'a>> {
+    let mut left = counts(those.iter().map(AsRef::as_ref));
+    let lines = keys.iter().zip(these).map(|(key, text)| Line {
+        key: key.as_ref(),
+        text: text.as_ref(),
+    });
+    lines.filter(|line| !take(&mut left, &line.text)).collect()
+}
+
+/// Takes lines out of both that are equal in `by`.
+fn cancel<'k, 'a, B>(gone: &mut Vec<Line<'k, 'a>>, come: &mut Vec<Line<'k, 'a>>, by: impl Fn(Line<'k, 'a>) -> B)
+where
+    B: Eq + Hash,
+{
+    let mut left = counts(come.iter().map(|line| by(*line)));
+    let mut taken: HashMap<B, usize> = HashMap::new();
+    gone.retain(|line| {
+        let found = take(&mut left, &by(*line));
+        if found {
+            *taken.entry(by(*line)).or_default() += 1;
+        }
+        !found
+    });
+    come.retain(|line| !take(&mut taken, &by(*line)));
+}
+
+fn counts<B: Eq + Hash>(all: impl Iterator<Item = B>) -> HashMap<B, usize> {
+    let mut counts = HashMap::new();
+    for one in all {
+        *counts.entry(one).or_default() += 1;
+    }
+    counts
+}
+
+fn take<B: Eq + Hash>(left: &mut HashMap<B, usize>, one: &B) -> bool {
+    match left.get_mut(one) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            true
+        }
+        Some(_) | None => false,
+    }
+}
+
 /// What a line is about: the text before its first colon, or its first word.
-fn key(line: &str) -> &str {
+fn subject(line: &str) -> &str {
     let end = line
         .find(": ")
         .or_else(|| line.find([' ', '=', '\t']))
         .unwrap_or(line.len());
     line.get(..end).unwrap_or(line)
-}
-
-/// The lines of `these` that `those` have not, or less often.
-fn only<'a, L: AsRef<str>>(these: &'a [L], those: &[L]) -> Vec<Option<&'a str>> {
-    let mut left: HashMap<&str, usize> = HashMap::new();
-    for line in those {
-        *left.entry(line.as_ref()).or_default() += 1;
-    }
-    let mut out = Vec::new();
-    for line in these {
-        match left.get_mut(line.as_ref()) {
-            Some(count) if *count > 0 => *count -= 1,
-            Some(_) | None => out.push(Some(line.as_ref())),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -138,6 +190,18 @@ mod tests {
                 "+ sda  12 x 4 TB  hdd  empty",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_told_are_the_lines_not_their_keys() {
+        let keys = |text: &str| lines(&text.replace(|c: char| c.is_ascii_digit(), "#"));
+        let (usual, odd) = (lines("a 1\nb 2"), lines("a 7\nc 3"));
+        let changes = changes_by(&keys("a 1\nb 2"), &usual, &keys("a 7\nc 3"), &odd);
+        assert_eq!(changes, [Change::Gone("b 2"), Change::Come("c 3")]);
+        // Of lines with one key, the one that is missing is told.
+        let (usual, odd) = (lines("p1 1.0\np2 1.0\np3 1.0"), lines("p1 1.1\np3 1.0"));
+        let changes = changes_by(&keys("p1 1.0\np2 1.0\np3 1.0"), &usual, &keys("p1 1.1\np3 1.0"), &odd);
+        assert_eq!(changes, [Change::Gone("p2 1.0")]);
     }
 
     #[test]

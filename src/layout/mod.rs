@@ -10,7 +10,7 @@ mod shapes;
 pub mod words;
 
 pub use baseline::Baseline;
-pub use difference::{Change, changes, difference};
+pub use difference::{Change, changes, changes_by, difference};
 pub use groups::{Folding, Layout, Layouts};
 pub use normalise::{Mask, Normaliser, Piece};
 pub use shapes::{Part, Shape, Value, shapes, template};

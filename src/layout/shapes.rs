@@ -158,6 +158,33 @@ mod tests {
         assert!(matches!(&template[0][1], Part::Varies(values) if values.len() == 3));
     }
 
+    thread_local! {
+        static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+    }
+
+    /// A line that counts how often it is read.
+    struct Counted(String);
+
+    impl AsRef<str> for Counted {
+        fn as_ref(&self) -> &str {
+            READ.set(READ.get() + 1);
+            &self.0
+        }
+    }
+
+    #[test]
+    fn every_line_is_masked_once() {
+        let groups = (0..7000).map(|n| Layout {
+            lines: (0..60).map(|line| Counted(format!("line {line} of web{n}"))).collect(),
+            hosts: vec![format!("web{n}")],
+        });
+        let layouts = Layouts {
+            groups: groups.collect(),
+        };
+        assert_eq!(shapes(&layouts, &Normaliser::all()).len(), 1);
+        assert_eq!(READ.get(), 7000 * 60);
+    }
+
     #[test]
     fn the_shape_of_most_hosts_is_the_last_one() {
         let layouts = layouts(&[("a", "n 1"), ("b", "n 2"), ("c", "n 3"), ("d", "x"), ("e", "x")]);

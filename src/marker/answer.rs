@@ -1,5 +1,6 @@
 //! What the text around a command said, taken out of the command's standard error.
 
+use crate::marker::lease::Owner;
 use crate::marker::record::Record;
 
 /// Most lines of one answer that are kept.
@@ -21,6 +22,23 @@ pub enum Verdict {
     Silence,
     /// The marker is claimed, and nothing is known after that.
     Claimed,
+    /// Nothing stands against the command, which follows or was run by the last line.
+    Ready,
+    /// Another run has the host.
+    Locked(Owner),
+    /// This run had the host, and does not have it any more.
+    Lost,
+    /// The host's lease cannot be used; why.
+    NoLock(String),
+    /// Something is not as it was approved: which, and its digest now.
+    Guard {
+        /// Which one.
+        index: usize,
+        /// Its SHA-256 now; `None`: the host has no tool that can tell.
+        digest: Option<String>,
+        /// What it says now, the beginning.
+        says: String,
+    },
     /// It would be run.
     Would,
     /// It ran to its end, and that is written down.
@@ -96,10 +114,13 @@ impl Said {
 
     /// What the lines come to.
     pub fn verdict(&self) -> Verdict {
+        if let Some(verdict) = self.refusal() {
+            return verdict;
+        }
         if let Some(words) = self.last("unwritten") {
             return Verdict::Unwritten(words.to_owned());
         }
-        if self.last("did").is_some() {
+        if self.last("did").is_some() || self.last("ran").is_some() {
             return Verdict::Ran;
         }
         if let Some(words) = self.last("store") {
@@ -127,13 +148,41 @@ impl Said {
         for (word, verdict) in [
             ("settled", Verdict::Settled),
             ("would", Verdict::Would),
+            ("ready", Verdict::Ready),
+            ("released", Verdict::Ready),
             ("claimed", Verdict::Claimed),
+            ("lease", Verdict::Ready),
+            ("nolease", Verdict::Ready),
+            ("before", Verdict::Ready),
         ] {
             if self.last(word).is_some() {
                 return verdict;
             }
         }
         Verdict::Silence
+    }
+
+    /// What stands against the command before the marker is asked, or after.
+    fn refusal(&self) -> Option<Verdict> {
+        if let Some(words) = self.last("locked") {
+            return Some(match words.split_once(' ') {
+                Some(("damaged", file)) => Verdict::NoLock(format!("{file} is damaged")),
+                _ if words == "raced" => Verdict::NoLock("others take it again and again".to_owned()),
+                _ => Verdict::Locked(Owner::heard(self, words)),
+            });
+        }
+        if self.last("lost").is_some() {
+            return Some(Verdict::Lost);
+        }
+        if let Some(words) = self.last("nolock") {
+            return Some(Verdict::NoLock(words.to_owned()));
+        }
+        let (index, digest) = self.last("guard")?.split_once(' ')?;
+        Some(Verdict::Guard {
+            index: index.parse().ok()?,
+            digest: (digest != "-").then(|| digest.to_owned()),
+            says: self.all("g").collect::<Vec<_>>().join("\n"),
+        })
     }
 
     /// The last whole record that was told.

@@ -2,62 +2,22 @@
 
 use std::sync::LazyLock;
 
-use crate::marker::digest::TaskParts;
-use crate::marker::record::escape;
+use crate::marker::guard::Guard;
+use crate::marker::lease::Lease;
+use crate::marker::task::Marker;
 use crate::modules::{ModuleError, words};
 use crate::shell::{Command, snippets};
-
-/// What is done about a task that was done and was changed since (`on_change`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnChange {
-    /// It is refused.
-    Stop,
-    /// It is done again.
-    Rerun,
-    /// It counts as done.
-    Keep,
-}
-
-/// Who says whether a command that ended was the task done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judge {
-    /// The host: rc 0 is done.
-    Host,
-    /// The host: every rc is done (`failed_when: false`).
-    Any,
-    /// The controller, afterwards (`failed_when`, several steps).
-    Controller,
-}
-
-/// The marker of one task on one host.
-#[derive(Clone, Debug)]
-pub struct Marker {
-    /// Its name.
-    pub name: String,
-    /// Its file name, see [`super::file_name`].
-    pub file: String,
-    /// What the task is.
-    pub parts: TaskParts,
-    /// Further facts for the record, as keys and values: who, in which run.
-    pub facts: Vec<(&'static str, String)>,
-    /// What is done when the task is another one than the one that was done.
-    pub on_change: OnChange,
-    /// A task in doubt is done again (`--in-doubt rerun`).
-    pub rerun: bool,
-    /// Shell text that decides about a task in doubt: 0 it was done, 1 it was not.
-    pub verify: Option<Vec<u8>>,
-    /// Who says what was done.
-    pub judge: Judge,
-}
 
 /// What an exchange does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Looks at the marker: nothing is run or written.
     Look,
-    /// Looks, claims, runs the command, writes its end down.
+    /// Takes or refreshes the lease, and nothing else.
+    Hold,
+    /// All of it: lease, marker, guard, the command, its end.
     Run,
-    /// Looks and claims: the command comes later, in exchanges of its own.
+    /// All that comes before the command, which follows in exchanges of its own.
     Claim,
     /// Says how the attempt ended that this nonce claimed.
     Decide {
@@ -68,6 +28,8 @@ pub enum Act {
         /// The exit code, for the record.
         rc: i32,
     },
+    /// Gives the lease back, and forgets the markers whose file names begin like this (empty: none).
+    Release(String),
 }
 
 /// What goes around a command in one exchange.
@@ -76,94 +38,134 @@ pub struct Envelope<'a> {
     /// The first word of every line by which it speaks.
     pub nonce: String,
     /// Where the host keeps its records; `None`: where it usually does.
-    pub store: Option<String>,
+    pub store: Option<&'a str>,
+    /// The run's lease on the host.
+    pub lease: Option<&'a Lease>,
     /// The task's marker.
     pub marker: Option<&'a Marker>,
+    /// What was approved.
+    pub guard: Option<&'a Guard>,
 }
 
 impl Envelope<'_> {
-    /// An envelope with a nonce of its own.
-    pub fn new<'a>(store: Option<&str>, marker: Option<&'a Marker>) -> Result<Envelope<'a>, ModuleError> {
-        Ok(Envelope {
-            nonce: format!("batchssh-{}{}", words::token()?, words::token()?),
-            store: store.map(str::to_owned),
-            marker,
-        })
+    /// A nonce of its own for an exchange.
+    pub fn nonce() -> Result<String, ModuleError> {
+        Ok(format!("batchssh-{}{}", words::token()?, words::token()?))
+    }
+
+    /// True when there is nothing to put around a command.
+    pub fn is_empty(&self) -> bool {
+        self.lease.is_none() && self.marker.is_none() && self.guard.is_none()
     }
 
     /// The text for the host. `inner` is run with `exports` (shell text that sets its environment) before it.
     pub fn command(&self, act: &Act, inner: &Command, exports: &[u8]) -> Command {
-        let mut text = String::new();
+        let mut text = HEAD.clone();
         let mut arguments: Vec<Vec<u8>> = vec![self.nonce.clone().into(), [exports, inner.for_host()].concat()];
-        text += &HEAD;
-        let mut calls = String::new();
-        if let Some(marker) = self.marker {
+        let kept = self.lease.and_then(|lease| lease.kept().filter(|_| may_keep(act)));
+        if self.lease.is_some() || self.marker.is_some() {
+            text += &PROCESS;
+        }
+        if (self.lease.is_some() && kept.is_none()) || self.marker.is_some() {
             text += &STORE;
+            arguments.push(self.store.unwrap_or_default().into());
+        }
+        let is_kept = kept.is_some();
+        match (self.lease, kept) {
+            (None, _) => {}
+            (Some(_), Some(kept)) => {
+                text += &KEEP;
+                arguments.extend(kept);
+            }
+            (Some(lease), None) => {
+                text += &LEASE;
+                arguments.extend(lease.arguments());
+            }
+        }
+        if let Some(marker) = self.marker {
             text += &MARKER;
-            arguments.push(self.store.clone().unwrap_or_default().into());
-            arguments.extend(marker.arguments(&self.nonce, act));
-            calls += match act {
-                Act::Look => "b_open look && b_probe\nb_stop would \"$b_last\"\n",
-                Act::Run | Act::Claim => "b_open run\nb_probe\nb_claim\n",
-                Act::Decide { .. } => "b_open run\nb_decide \"$@\"\n",
-            };
-            if let Act::Decide { nonce, done, rc } = act {
+            arguments.extend(marker.arguments(&self.nonce, *act == Act::Look));
+        }
+        if let Some(guard) = self.guard {
+            text += &GUARD;
+            arguments.extend(guard.arguments());
+        }
+        match act {
+            Act::Decide { nonce, done, rc } => {
                 let end = if *done { "done" } else { "failed" };
                 arguments.extend([nonce.clone().into(), end.into(), rc.to_string().into()]);
             }
+            Act::Release(prefix) => arguments.push(prefix.clone().into()),
+            Act::Look | Act::Hold | Act::Run | Act::Claim => {}
         }
-        match act {
-            Act::Run => {
-                calls += "b_run\n";
-                if self.marker.is_some() {
-                    calls += "b_finish\n";
-                }
-                calls += "exit \"$b_rc\"\n";
-            }
-            Act::Look | Act::Claim | Act::Decide { .. } => {}
+        let hold = if is_kept { "b_keep" } else { "b_hold" };
+        for line in self.calls(act, hold) {
+            text += line;
+            text.push('\n');
         }
-        text += &calls;
         Command::around(&text, arguments, inner)
+    }
+
+    /// The lines that call the pieces, in the order that holds for all of them: lease, marker, guard, intent, the
+    /// command, done, measure.
+    fn calls(&self, act: &Act, hold: &'static str) -> Vec<&'static str> {
+        let (lease, marker, guard) = (self.lease.is_some(), self.marker.is_some(), self.guard.is_some());
+        let mut calls = Vec::new();
+        let mut call = |wanted: bool, line: &'static str| {
+            if wanted {
+                calls.push(line);
+            }
+        };
+        match act {
+            Act::Look => {
+                call(true, "b_open look");
+                call(true, "case $? in 0) b_probe ;; 2) b_stop store \"$b_why\" ;; esac");
+                call(true, "b_stop would \"$b_last\"");
+            }
+            Act::Hold => {
+                call(true, hold);
+                call(true, "b_stop held");
+            }
+            Act::Run | Act::Claim => {
+                call(lease, hold);
+                call(marker, "b_open run || b_stop store \"$b_why\"");
+                call(marker, "b_probe");
+                call(guard, "b_guard \"$@\"");
+                call(marker, "b_claim");
+                if *act == Act::Claim {
+                    call(true, "b_stop ready");
+                } else if marker || guard {
+                    call(true, "b_run");
+                    call(marker, "b_finish");
+                    call(!marker, "b_say ran \"$b_rc\"");
+                    call(guard, "b_after \"$@\"");
+                    call(true, "exit \"$b_rc\"");
+                } else {
+                    call(true, "b_exec");
+                }
+            }
+            Act::Decide { .. } => {
+                call(true, "b_open run || b_stop store \"$b_why\"");
+                call(true, "b_decide \"$@\"");
+            }
+            Act::Release(_) => call(true, "b_release \"$1\""),
+        }
+        calls
     }
 }
 
-impl Marker {
-    fn arguments(&self, nonce: &str, act: &Act) -> Vec<Vec<u8>> {
-        let mut facts = format!(
-            "name {}\nnonce {nonce}\ndigest {}\n",
-            escape(&self.name),
-            self.parts.digest()
-        );
-        for (key, value) in &self.facts {
-            facts += &format!("{key} {}\n", escape(value));
-        }
-        facts += &self.parts.lines(nonce);
-        let change = match self.on_change {
-            OnChange::Stop => "stop",
-            OnChange::Rerun => "rerun",
-            OnChange::Keep => "keep",
-        };
-        let judge = match self.judge {
-            Judge::Host => "host",
-            Judge::Any => "any",
-            Judge::Controller => "controller",
-        };
-        vec![
-            if *act == Act::Look { "look" } else { "run" }.into(),
-            self.file.clone().into(),
-            self.parts.digest().into(),
-            facts.into(),
-            change.into(),
-            if self.rerun { "rerun" } else { "stop" }.into(),
-            self.verify.clone().unwrap_or_default(),
-            judge.into(),
-        ]
-    }
+/// True where the short form of the lease will do.
+fn may_keep(act: &Act) -> bool {
+    matches!(act, Act::Run | Act::Claim | Act::Hold)
 }
 
 static HEAD: LazyLock<String> = LazyLock::new(|| bare(snippets::ENVELOPE));
+static PROCESS: LazyLock<String> = LazyLock::new(|| bare(snippets::PROCESS));
+static KEEP: LazyLock<String> = LazyLock::new(|| bare(snippets::KEEP));
 static STORE: LazyLock<String> = LazyLock::new(|| bare(snippets::STORE));
+static LEASE: LazyLock<String> = LazyLock::new(|| bare(snippets::LEASE));
 static MARKER: LazyLock<String> = LazyLock::new(|| bare(snippets::MARKER));
+static GUARD: LazyLock<String> = LazyLock::new(|| bare(snippets::GUARD));
 
 /// A snippet without what only people read: comments and the blanks that lines begin with.
 fn bare(text: &str) -> String {

@@ -4,11 +4,17 @@
 mod answer;
 mod digest;
 mod envelope;
+mod guard;
+mod lease;
 mod name;
 mod record;
+mod task;
 
 pub use answer::{Doubt, Said, Verdict};
 pub use digest::TaskParts;
-pub use envelope::{Act, Envelope, Judge, Marker, OnChange};
-pub use name::{file_name, item_suffix};
+pub use envelope::{Act, Envelope};
+pub use guard::{Approved, Guard};
+pub use lease::{Held, Lease, Owner};
+pub use name::{file_name, item_suffix, run_prefix};
 pub use record::Record;
+pub use task::{Judge, Marker, OnChange};

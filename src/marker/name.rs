@@ -10,6 +10,16 @@ const READABLE: usize = 60;
 /// The file name of a marker: readable, and never anything but one plain file name, whatever the name holds. Two names
 /// never share one: a digest of the whole name ends it.
 pub fn file_name(name: &str) -> String {
+    let out = readable(name);
+    format!("{out}-{}", &hex(&Sha256::digest(name))[..16])
+}
+
+/// How the file names of a run's own markers on a host begin.
+pub fn run_prefix(root: &str, host: &str) -> String {
+    readable(&format!("run/{root}/{host}/"))
+}
+
+fn readable(name: &str) -> String {
     let mut out = String::new();
     for byte in name.bytes() {
         let plain = byte.is_ascii_alphanumeric() || byte == b'_' || (byte == b'-' && !out.is_empty());
@@ -23,7 +33,7 @@ pub fn file_name(name: &str) -> String {
         }
         out += &more;
     }
-    format!("{out}-{}", &hex(&Sha256::digest(name))[..16])
+    out
 }
 
 /// What is added to a marker's name for one item of a loop.

@@ -71,7 +71,8 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
-fn unescape(text: &str) -> String {
+/// What [`escape`] was given.
+pub(super) fn unescape(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -80,7 +80,15 @@ fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
             Look::Snippet(name, text, Vec::new())
         }
         (None, Some(path), None) => Look::Snippet("file", snippets::AUDIT_FILE, vec![path.to_owned()]),
-        (None, None, Some(command)) => Look::Command(command.to_owned()),
+        (None, None, Some(command)) => {
+            if let Some(found) = crate::danger::of("audit", &given.args, None) {
+                return Err(ModuleError::failed(format!(
+                    "an audit only looks, and {} destroys what is on disks; run it with `shell`",
+                    found.what
+                )));
+            }
+            Look::Command(command.to_owned())
+        }
         _ => {
             return Err(ModuleError::failed(
                 "one of subject, path and cmd is needed, and only one",

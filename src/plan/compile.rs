@@ -82,6 +82,7 @@ pub fn compile(playbooks: &[PathBuf], options: &CompileOptions) -> Result<Plan, 
         };
         compiler.playbook(playbook, None, &import, &mut plays);
     }
+    compiler.report_all(super::once::check(&plays));
     let warnings = compiler.finish()?;
     Ok(Plan { plays, warnings })
 }

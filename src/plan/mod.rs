@@ -10,6 +10,7 @@ mod disks;
 mod files;
 mod include;
 mod keywords;
+pub mod once;
 pub mod preflight;
 mod role_files;
 mod roles;

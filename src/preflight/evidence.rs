@@ -31,6 +31,8 @@ impl Evidence {
 #[derive(Clone, Debug, Default)]
 pub struct PriorEvidence {
     hosts: HashMap<HostName, HashMap<String, Prior>>,
+    /// Digests of the layouts that it approved, by check.
+    layouts: HashMap<String, Vec<String>>,
 }
 
 /// What it knows about one check on one host.
@@ -65,6 +67,34 @@ impl PriorEvidence {
     /// Adds what is known about a check on a host.
     pub fn insert(&mut self, host: HostName, check: impl Into<String>, prior: Prior) {
         self.hosts.entry(host).or_default().insert(check.into(), prior);
+    }
+
+    /// What is known about a check on a host, to be changed.
+    pub fn of_mut(&mut self, host: &HostName, check: &str) -> Option<&mut Prior> {
+        self.hosts.get_mut(host)?.get_mut(check)
+    }
+
+    /// A task is in doubt on the host: what is looked at may be otherwise by that.
+    pub fn doubt(&mut self, host: &HostName) {
+        for prior in self.hosts.get_mut(host).into_iter().flat_map(HashMap::values_mut) {
+            prior.in_doubt = true;
+        }
+    }
+
+    /// Forgets what is known about a host.
+    pub fn forget(&mut self, host: &HostName) {
+        self.hosts.remove(host);
+    }
+
+    /// The layouts that a check has approved, by their digests.
+    pub fn approve(&mut self, check: &str, layouts: Vec<String>) {
+        self.layouts.insert(check.to_owned(), layouts);
+    }
+
+    /// The layouts that a check has approved; `None`: it has approved nothing yet. A host that comes later must have one of
+    /// them: two odd hosts are alike, and are odd all the same.
+    pub fn layouts(&self, check: &str) -> Option<&[String]> {
+        self.layouts.get(check).map(Vec::as_slice)
     }
 
     /// What is known about a check on a host.

@@ -10,7 +10,7 @@ use crate::event::preflight::{Decision, PreflightLayout, PreflightNote, Prefligh
 use crate::layout::{Layouts, difference};
 use crate::names::HostName;
 use crate::plan::preflight::{Check, OnMismatch};
-use crate::preflight::evidence::Standing;
+use crate::preflight::evidence::{Evidence, Standing};
 
 /// Layouts that are shown with their lines, beside the most common one.
 const SHOWN: usize = 20;
@@ -68,10 +68,11 @@ pub struct Verdict {
 
 /// Why an answer that is fine by itself did not pass.
 const ODD: &str = "its answer is not that of most hosts";
+const NEW: &str = "its answer is none of those that the run before approved";
 const UNCLEAR: &str = "the answers differ, and none of them is clearly that of most hosts";
 
-/// Judges one check. The hosts come in inventory order.
-pub fn judge(check: &Check, outcomes: &[(&HostName, &Outcome)]) -> Verdict {
+/// Judges one check. The hosts come in inventory order; `before` are the layouts that the run before has approved.
+pub fn judge(check: &Check, outcomes: &[(&HostName, &Outcome)], before: Option<&[String]>) -> Verdict {
     let mut refused: Vec<Option<Refused>> = outcomes
         .iter()
         .map(|(host, outcome)| by_itself(host, outcome))
@@ -81,19 +82,16 @@ pub fn judge(check: &Check, outcomes: &[(&HostName, &Outcome)]) -> Verdict {
         Outcome::Answered { lines, standing, .. } if !is_exempt(*standing) => Some((host.to_string(), lines.clone())),
         Outcome::Answered { .. } | Outcome::NotAsked | Outcome::Silent { .. } => None,
     }));
-    if let Some((usual, reason)) = usual(check.demand.most, &layouts) {
-        for host in layouts.groups.iter().rev().skip(usual).flat_map(|group| &group.hosts) {
-            let Some((slot, (host, _))) = places
-                .get(host.as_str())
-                .and_then(|&at| Some((refused.get_mut(at)?, outcomes.get(at)?)))
-            else {
-                continue;
-            };
-            slot.get_or_insert_with(|| Refused {
-                host: (*host).clone(),
-                status: Status::Failed,
-                reason: reason.to_owned(),
-            });
+    for (number, reason) in odd_layouts(check.demand.most, &layouts, before) {
+        for host in layouts.groups.get(number).into_iter().flat_map(|group| &group.hosts) {
+            let Some(at) = places.get(host.as_str()) else { continue };
+            if let (Some(slot), Some((host, _))) = (refused.get_mut(*at), outcomes.get(*at)) {
+                slot.get_or_insert_with(|| Refused {
+                    host: (*host).clone(),
+                    status: Status::Failed,
+                    reason: reason.to_owned(),
+                });
+            }
         }
     }
     let silent = |at: &usize| matches!(outcomes.get(*at), Some((_, Outcome::Silent { .. })));
@@ -148,16 +146,32 @@ fn is_exempt(standing: Standing) -> bool {
     }
 }
 
-/// How many of the largest layouts are fine when there are too many, and what the others are; `None`: there are not.
-fn usual(most: Option<usize>, layouts: &Layouts) -> Option<(usize, &'static str)> {
-    let most = most.filter(|most| layouts.groups.len() > *most)?;
-    let sizes: Vec<usize> = layouts.groups.iter().rev().map(|group| group.hosts.len()).collect();
+/// The numbers of the layouts that are odd, and why.
+fn odd_layouts(most: Option<usize>, layouts: &Layouts, before: Option<&[String]>) -> Vec<(usize, &'static str)> {
+    let Some(most) = most else { return Vec::new() };
+    let groups = || layouts.groups.iter().enumerate().rev();
+    if let Some(before) = before {
+        // The largest of those that are new, as many as may still come.
+        let room = most.saturating_sub(before.len());
+        let new = groups().filter(|(_, group)| !before.contains(&digest(&group.lines)));
+        return new.skip(room).map(|(number, _)| (number, NEW)).collect();
+    }
+    if layouts.groups.len() <= most {
+        return Vec::new();
+    }
+    let sizes: Vec<usize> = groups().map(|(_, group)| group.hosts.len()).collect();
     let all: usize = sizes.iter().sum();
     let usual: usize = sizes.iter().take(most).sum();
     let last = most.checked_sub(1).and_then(|last| sizes.get(last));
     // A tie: nobody knows which of them is the odd one.
     let is_clear = usual * 2 > all && last > sizes.get(most);
-    Some(if is_clear { (most, ODD) } else { (0, UNCLEAR) })
+    let (skipped, reason) = if is_clear { (most, ODD) } else { (0, UNCLEAR) };
+    groups().skip(skipped).map(|(number, _)| (number, reason)).collect()
+}
+
+/// What a layout is known by in later runs.
+fn digest(lines: &[String]) -> String {
+    Evidence::digest(lines.join("\n").as_bytes())
 }
 
 /// The numbers of a verdict.
@@ -233,11 +247,15 @@ impl Count {
         } else {
             way.push("mend them, or leave them out with --limit".to_owned());
         }
-        if self.odd > 0 && check.demand.most.is_some_and(|most| self.layouts > most) && self.layouts <= SHOWN {
+        let more = self.layouts.min(SHOWN);
+        if self.odd > 0 && check.demand.most.is_some_and(|most| more > most) && more == self.layouts {
             way.push(format!(
                 "when all of these layouts are right: `max_layouts: {}`",
                 self.layouts
             ));
+        }
+        if refused.iter().any(|refused| refused.reason == NEW) {
+            way.push("to compare all hosts anew: `batchssh run` instead of retry or resume".to_owned());
         }
         if decision == Decision::Stop && !too_few {
             if self.odd > 0 && check.on_mismatch == OnMismatch::Stop {
@@ -292,7 +310,8 @@ fn shown(
                 outcomes,
             ),
             lines: if is_shown { cut(&group.lines) } else { Vec::new() },
-            odd: group.hosts.iter().any(|host| bad.contains(host.as_str())),
+            digest: digest(&group.lines),
+            odd: group.hosts.iter().all(|host| bad.contains(host.as_str())),
             difference: usual
                 .map(|usual| cut(&difference(&usual.lines, &group.lines)))
                 .unwrap_or_default(),
@@ -412,7 +431,7 @@ mod tests {
     fn judged(text: &str, outcomes: &[Outcome]) -> Verdict {
         let names: Vec<HostName> = (1..=outcomes.len()).map(|n| HostName::new(format!("h{n}"))).collect();
         let pairs: Vec<(&HostName, &Outcome)> = names.iter().zip(outcomes).collect();
-        judge(&check(text), &pairs)
+        judge(&check(text), &pairs, None)
     }
 
     /// The decision, and who is refused.
@@ -517,6 +536,21 @@ mod tests {
         // Somebody else was there: judged as anybody.
         let changed = [before("other", Standing::Changed), said("empty"), said("empty")];
         assert_eq!(outcome(SAME, &changed), (Decision::Stop, "h1".to_owned()));
+    }
+
+    #[test]
+    fn odd_hosts_do_not_become_usual_by_being_alone() {
+        let names: Vec<HostName> = ["h7", "h8", "h9"].map(HostName::from).to_vec();
+        let outcomes = [said("sdm"), said("sdm"), said("sda")];
+        let pairs: Vec<(&HostName, &Outcome)> = names.iter().zip(&outcomes).collect();
+        let first = judge(&check(SAME), &[(&names[2], &outcomes[2])], None);
+        let approved = [first.told.layouts[0].digest.clone()];
+        let retried = judge(&check(SAME), &pairs, Some(&approved));
+        let refused: Vec<&str> = retried.refused.iter().map(|refused| refused.host.as_str()).collect();
+        assert_eq!(refused, ["h7", "h8"]);
+        assert_eq!(retried.refused[0].reason, NEW);
+        let two = judge(&check("{command: x, max_layouts: 2}"), &pairs, Some(&approved));
+        assert_eq!(two.told.decision, Decision::Passed, "one more layout may come");
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::terminal::{Colour, Terminal};
-use super::{Sink, diff, fold, json, minimal, text, words};
+use super::{Sink, diff, fold, json, minimal, preflight, text, words};
+use crate::event::preflight::PreflightVerdict;
 use crate::event::summary::RunSummary;
 use crate::event::{Event, EventKind, HostRecap, Severity, Status, TaskReport};
 
@@ -198,6 +199,11 @@ impl Ansible {
                 self.heading(&mut out, &format!("PLAY [{}]", text::one_line(play.trim())));
                 self.banner.clear();
             }
+            EventKind::PreflightStarted { play, .. } => {
+                self.heading(&mut out, &format!("PRE-FLIGHT [{}]", text::one_line(play.trim())));
+                self.banner.clear();
+            }
+            EventKind::PreflightVerdict(verdict) => self.verdict(&mut out, verdict),
             EventKind::PlaySkipped { play } if !self.adhoc => {
                 self.heading(&mut out, &format!("PLAY [{}]", text::one_line(play.trim())));
                 self.line(&mut out, Colour::Cyan, "skipping: no hosts matched");
@@ -249,6 +255,8 @@ impl Ansible {
             EventKind::PolicyChecked { .. }
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
+            | EventKind::PreflightAnswer(_)
+            | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::TaskActing { .. }
@@ -257,6 +265,19 @@ impl Ansible {
             | EventKind::RunFinished { .. } => {}
         }
         (out, err)
+    }
+
+    fn verdict(&mut self, out: &mut String, verdict: &PreflightVerdict) {
+        self.heading(out, &format!("CHECK [{}]", text::one_line(verdict.check.trim())));
+        self.banner.clear();
+        for line in preflight::lines(verdict) {
+            let indent = match line.kind {
+                preflight::Kind::Head => "",
+                preflight::Kind::Detail => "    ",
+                preflight::Kind::Quote => "    | ",
+            };
+            self.line(out, line.colour, &format!("{indent}{}", line.text));
+        }
     }
 
     fn message(&self, err: &mut String, severity: Severity, message: &str) {

@@ -75,6 +75,22 @@ impl Sink for Csv {
                 self.row(report)?;
                 self.rows.flush()
             }
+            EventKind::PreflightAnswer(answer) => {
+                let report = TaskReport {
+                    rc: answer.rc.map(i64::from),
+                    stdout: answer.answer.clone(),
+                    seconds: answer.seconds,
+                    ..TaskReport::bare(
+                        &answer.host,
+                        format!("pre-flight: {}", answer.check),
+                        answer.status,
+                        answer.msg.clone(),
+                    )
+                };
+                self.head()?;
+                self.row(&report)?;
+                self.rows.flush()
+            }
             EventKind::Message {
                 severity: severity @ (Severity::Warning | Severity::Error),
                 text,

@@ -28,6 +28,7 @@ mod diff;
 pub(crate) mod fold;
 pub(crate) mod json;
 mod minimal;
+mod preflight;
 pub(crate) mod text;
 mod words;
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::terminal::Terminal;
-use super::{Sink, json, minimal, text, words};
+use super::{Sink, json, minimal, preflight, text, words};
 use crate::event::{Event, EventKind, Severity, Status, TaskReport};
 
 /// One line a result.
@@ -56,6 +56,16 @@ impl Sink for OneLine {
         let report = match &event.kind {
             EventKind::ItemResult(report) => report,
             EventKind::TaskResult(report) if !report.looped => report,
+            EventKind::PreflightVerdict(verdict) => {
+                let line = format!(
+                    "PRE-FLIGHT | {} | {}",
+                    text::one_line(&verdict.check),
+                    preflight::summary(verdict)
+                );
+                let line = self.term.paint(preflight::colour(verdict.decision), &line);
+                self.out.write_all(format!("{line}\n").as_bytes())?;
+                return self.out.flush();
+            }
             EventKind::Message {
                 severity: Severity::Warning | Severity::Error,
                 text,

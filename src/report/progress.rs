@@ -47,6 +47,16 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Does something at the terminal with the progress line out of the way.
+    pub fn aside<T>(&self, what: impl FnOnce() -> T) -> T {
+        match &self.0 {
+            Some(bar) => bar.suspend(what),
+            None => what(),
+        }
+    }
+}
+
 struct Over {
     bar: ProgressBar,
     inner: Box<dyn Write + Send>,
@@ -166,6 +176,14 @@ impl State {
                 (self.hosts, self.play_hosts, self.adhoc, self.begun) = (hosts.len(), hosts.len(), *adhoc, now);
             }
             EventKind::PlayStarted { hosts, .. } => self.play_hosts = hosts.len(),
+            EventKind::PreflightStarted { hosts, .. } => {
+                (self.play_hosts, self.task_begun, self.task_done) = (hosts.len(), now, 0);
+                "pre-flight".clone_into(&mut self.task);
+            }
+            EventKind::PreflightAnswer(answer) => {
+                // The answers of a host come together.
+                self.task_done += usize::from(self.running.swap_remove(&answer.host).is_some());
+            }
             EventKind::TaskStarted { task, .. } => {
                 (self.task_begun, self.task_done) = (now, 0);
                 self.task = text::one_line(task);

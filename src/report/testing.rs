@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
+use crate::event::preflight::{Decision, PreflightLayout, PreflightNote, PreflightRefusal, PreflightVerdict};
 use crate::event::{Event, EventKind, Severity, Status, TaskReport};
 use crate::names::HostName;
 use crate::report::Sink;
@@ -162,5 +163,45 @@ impl io::Write for Paper {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A check of five hosts: two are odd, one is silent.
+pub(crate) fn verdict(decision: Decision) -> PreflightVerdict {
+    let layout = |hosts: &[&str], line: &str, odd: bool| PreflightLayout {
+        hosts: names(hosts),
+        lines: vec![format!("system: {line}")],
+        digest: String::new(),
+        odd,
+        difference: if odd {
+            vec!["- system: sda".to_owned(), format!("+ system: {line}")]
+        } else {
+            Vec::new()
+        },
+    };
+    let refusal = |hosts: &[&str], reason: &str, silent: bool| PreflightRefusal {
+        hosts: names(hosts),
+        reason: reason.to_owned(),
+        silent,
+    };
+    PreflightVerdict {
+        check: "disks are alike".to_owned(),
+        path: "site.yml:3".to_owned(),
+        decision,
+        hosts: 5,
+        layouts: vec![
+            layout(&["s07", "s11"], "sdm", true),
+            layout(&["s01", "s02"], "sda", false),
+        ],
+        refused: vec![
+            refusal(&["s07", "s11"], "its answer is not that of most hosts", false),
+            refusal(&["s05"], "connect timeout\u{1b}", true),
+        ],
+        notes: vec![PreflightNote {
+            hosts: names(&["s01"]),
+            text: "no name in /dev/disk/by-id".to_owned(),
+        }],
+        msg: "2 of 5 hosts are odd, 1 did not answer".to_owned(),
+        help: vec!["mend them".to_owned()],
     }
 }

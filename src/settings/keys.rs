@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::value::{Color, FromRaw, Gathering, HostKeyChecking, InDoubt, Limit, Output, Raw, Sources, Strategy, Words};
+use super::value::{
+    Color, FromRaw, Gathering, HostKeyChecking, HostLock, InDoubt, Limit, Output, Raw, Sources, Strategy, Words,
+};
 use super::{Base, Setting, Source};
 
 /// One row of the table.
@@ -136,6 +138,12 @@ settings! {
     diff: bool = false, ["diff"."always"], ["ANSIBLE_DIFF_ALWAYS"];
     /// What is done about a task of which nobody knows whether it ended.
     in_doubt: InDoubt = InDoubt::Stop, [], [];
+    /// Whether a run must have the lock of a host to change it.
+    host_lock: HostLock = HostLock::Auto, [], [];
+    /// How long a run waits for a host that another run has.
+    lock_wait: Duration = Duration::from_secs(60), [], [];
+    /// After so long without a sign of life a lock of a host is over.
+    lock_expiry: Duration = Duration::from_secs(30 * 60), [], [];
     /// Files of rules that every run must keep, beside `policy.toml` of the playbook's folder.
     policy: Vec<PathBuf> = Vec::new(), [], [];
     /// Largest number of hosts that a run may change without `--yes-hosts`.

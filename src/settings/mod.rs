@@ -19,7 +19,7 @@ use crate::source::Span;
 pub use environment::Environment;
 pub use keys::{KEYS, Key, Settings};
 pub use load::{Loaded, load};
-pub use value::{Color, Gathering, HostKeyChecking, InDoubt, Limit, Output, Sources, Strategy, Words};
+pub use value::{Color, Gathering, HostKeyChecking, HostLock, InDoubt, Limit, Output, Sources, Strategy, Words};
 
 /// A value and who said it.
 #[derive(Clone, Debug)]

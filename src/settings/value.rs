@@ -296,6 +296,18 @@ words! {
 }
 
 words! {
+    /// Whether a run must have the lock of a host to change it.
+    HostLock, "`auto`, `require` or `off`" {
+        /// Where one can be kept.
+        Auto = "auto",
+        /// Always: a host that can keep none is refused.
+        Require = "require",
+        /// Never.
+        Off = "off",
+    }
+}
+
+words! {
     /// When output is coloured.
     Color, "`auto`, `always` or `never`" {
         /// On a terminal, unless the environment says no.

@@ -11,6 +11,18 @@ pub const WALK: &str = concat!(include_str!("snippets/lib.sh"), include_str!("sn
 pub const READ: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/read.sh"));
 /// Copies a tree on the host itself.
 pub const COPY_TREE: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/copytree.sh"));
+/// Looks at a device and makes, grows or removes what is on it.
+pub const FILESYSTEM: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/device.sh"),
+    include_str!("snippets/filesystem.sh")
+);
+/// Looks at a partition table and makes, resizes or removes one partition.
+pub const PARTED: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/device.sh"),
+    include_str!("snippets/parted.sh")
+);
 /// Looks at or changes one mount and its entry in a table of file systems.
 pub const MOUNT: &str = concat!(
     include_str!("snippets/lib.sh"),
@@ -36,15 +48,27 @@ pub const RUN: &str = include_str!("snippets/run.sh");
 pub const SCRIPT: &str = include_str!("snippets/script.sh");
 /// What goes around a command; the pieces that follow are put behind it as they are needed.
 pub const ENVELOPE: &str = include_str!("snippets/envelope.sh");
+/// A piece: processes.
+pub const PROCESS: &str = include_str!("snippets/process.sh");
+/// A piece: a lease that the run has is refreshed.
+pub const KEEP: &str = include_str!("snippets/keep.sh");
 /// A piece: records on the host.
 pub const STORE: &str = include_str!("snippets/store.sh");
 /// A piece: intent and done.
 pub const MARKER: &str = include_str!("snippets/marker.sh");
+/// A piece: whose host it is.
+pub const LEASE: &str = include_str!("snippets/lease.sh");
+/// A piece: what was approved is measured.
+pub const GUARD: &str = include_str!("snippets/guard.sh");
 /// All pieces together.
 const WHOLE_ENVELOPE: &str = concat!(
     include_str!("snippets/envelope.sh"),
+    include_str!("snippets/process.sh"),
     include_str!("snippets/store.sh"),
+    include_str!("snippets/keep.sh"),
+    include_str!("snippets/lease.sh"),
     include_str!("snippets/marker.sh"),
+    include_str!("snippets/guard.sh"),
 );
 
 /// `audit`: the disks.
@@ -105,7 +129,9 @@ pub const ALL: &[(&str, &str)] = &[
     ("read", READ),
     ("copytree", COPY_TREE),
     ("facts", FACTS),
+    ("filesystem", FILESYSTEM),
     ("mount", MOUNT),
+    ("parted", PARTED),
     ("find", FIND),
     ("contains", CONTAINS),
     ("tempfile", TEMPFILE),

@@ -12,7 +12,7 @@ use crate::vars::context::{Ctx, may_be_template, place};
 use crate::vars::fault::{Fault, Res};
 use crate::vars::jinja::ast::{Expr, Template};
 use crate::vars::jinja::{parser, render};
-use crate::vars::objects::{Omit, lock};
+use crate::vars::objects::{Omit, Undef, lock};
 use crate::vars::{Scope, Value, Var, json, lookups, python, stack};
 use crate::vault::{Envelope, Keyring};
 use crate::yaml::{Kind, Node, TextUse};
@@ -189,6 +189,11 @@ fn header<'t>(text: &'t str, options: &FileOptions) -> Res<(FileOptions, &'t str
         }
     }
     Ok((options, body))
+}
+
+/// A value that is not there; whoever uses it gets this message.
+pub fn missing(message: &str) -> Value {
+    Undef::value(message)
 }
 
 /// A condition written inside `{{ }}` or `{% %}`.

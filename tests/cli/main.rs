@@ -10,17 +10,21 @@ mod sshd;
 #[path = "../support/pty.rs"]
 mod pty;
 
+mod audit;
 mod become_user;
 mod exec;
 mod files;
 mod flow;
 mod journal;
 mod listings;
+mod locks;
 mod looks;
 mod markers;
 mod mistakes;
 mod outputs;
 mod policy;
+mod preflight;
+mod resume;
 mod retry;
 mod scan_keys;
 mod signals;

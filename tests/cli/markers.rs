@@ -121,7 +121,7 @@ fn a_task_whose_end_nobody_saw_is_in_doubt_until_verify_decides() {
     running.signal(rustix::process::Signal::KILL);
     // The command is still there: it is named, and nothing decides over it.
     playbook("      verify: 'true'\n");
-    let alive = result(&desk, "run site.yml -i hosts.ini --in-doubt rerun", 11);
+    let alive = result(&desk, "run site.yml -i hosts.ini --in-doubt rerun --host-lock off", 11);
     let msg = text(&alive["msg"]);
     assert!(msg.contains("still runs there") && msg.contains("sleep 600"), "{msg}");
     let pid = desk.host_file("web1", "pid").trim().parse().unwrap();
@@ -129,7 +129,7 @@ fn a_task_whose_end_nobody_saw_is_in_doubt_until_verify_decides() {
     rustix::process::kill_process_group(group, rustix::process::Signal::KILL).unwrap();
     pause();
     playbook("");
-    let doubt = result(&desk, "run site.yml -i hosts.ini", 11);
+    let doubt = result(&desk, "run site.yml -i hosts.ini --host-lock off", 11);
     let msg = text(&doubt["msg"]);
     assert_eq!(text(&doubt["status"]), "in_doubt");
     assert!(
@@ -137,16 +137,19 @@ fn a_task_whose_end_nobody_saw_is_in_doubt_until_verify_decides() {
         "{msg}"
     );
     playbook("      verify: echo what is this; exit 7\n");
-    let doubt = result(&desk, "run site.yml -i hosts.ini", 11);
+    let doubt = result(&desk, "run site.yml -i hosts.ini --host-lock off", 11);
     assert!(text(&doubt["msg"]).contains("(rc 7): what is this"), "{doubt}");
     assert_eq!(count(&desk, "web1"), 1);
     playbook("      verify: test -s $HOME/count\n");
-    let verified = result(&desk, "run site.yml -i hosts.ini", 0);
+    let verified = result(&desk, "run site.yml -i hosts.ini --host-lock off", 0);
     assert!(
         text(&verified["msg"]).contains("`verify` says that it was done"),
         "{verified}"
     );
     playbook("");
-    assert_eq!(text(&result(&desk, "run site.yml -i hosts.ini", 0)["status"]), "ok");
+    assert_eq!(
+        text(&result(&desk, "run site.yml -i hosts.ini --host-lock off", 0)["status"]),
+        "ok"
+    );
     assert_eq!(count(&desk, "web1"), 1);
 }

@@ -209,7 +209,9 @@ web2                       : ok=14   changed=9    unreachable=0    failed=0    s
 /// Everything below a folder: type, permissions, time of change, content or target.
 fn snapshot(root: &Path) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    for entry in walkdir::WalkDir::new(root) {
+    // Locks come and go in the store of the host.
+    let walk = walkdir::WalkDir::new(root).into_iter();
+    for entry in walk.filter_entry(|entry| entry.file_name() != ".batchssh") {
         let entry = entry.unwrap();
         let meta = entry.metadata().unwrap();
         let content = if meta.is_symlink() {

@@ -244,6 +244,15 @@ impl Running {
         ran
     }
 
+    /// Waits for its end, also by a signal. What it still prints is not looked at.
+    pub fn end_anyhow(mut self) {
+        let out = self.out.take();
+        let reader = std::thread::spawn(move || out.map(|mut out| out.read_to_end(&mut Vec::new())));
+        self.child.wait().unwrap();
+        let _ = reader.join();
+        let _ = self.err.join();
+    }
+
     /// Waits for its end. What it still prints is not read.
     pub fn wait(mut self) -> Ran {
         let until = Instant::now() + LIMIT;

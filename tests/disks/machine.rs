@@ -3,6 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use batchssh::deadline::{CancelToken, Deadline};
+use batchssh::engine::take::take;
+use batchssh::modules::answer::Answer;
+use batchssh::modules::step::{Reader, Step};
 use serde_json::Value as Json;
 
 use crate::harness::{Outcome, run};
@@ -36,6 +40,12 @@ impl Machine {
         self.path(name).display().to_string()
     }
 
+    /// Two shells that are as different as can be, for what takes long under each.
+    pub(crate) fn first_and_last(&self) -> Vec<&Shell> {
+        let last = self.shells.last().filter(|_| self.shells.len() > 1);
+        self.shells.first().into_iter().chain(last).collect()
+    }
+
     /// A module once, under this shell.
     pub(crate) fn run(&self, shell: &Shell, module: &str, args: &Json) -> Outcome {
         let mut session = Local::new(shell, self.path(""));
@@ -46,6 +56,24 @@ impl Machine {
     pub(crate) fn check(&self, shell: &Shell, module: &str, args: &Json) -> Outcome {
         let mut session = Local::new(shell, self.path(""));
         run(module, args, true, self.folder.path(), &mut session)
+    }
+
+    /// Takes steps of which the first runs a snippet: `yes` or `no`, as it says whether it changed anything, or `fail`.
+    pub(crate) fn take(&self, shell: &Shell, steps: &[Step]) -> Vec<u8> {
+        let deadline = Deadline::none(CancelToken::new());
+        let mut session = Local::new(shell, self.path(""));
+        let mut reader = Reader {
+            link: &mut session,
+            elevate: None,
+            environment: &[],
+            deadline: &deadline,
+        };
+        let taken = take(steps, &mut reader).unwrap();
+        let mut answer = Answer::find(&taken[0].stdout, taken[0].rc, &taken[0].stderr).unwrap();
+        match answer.field().unwrap() {
+            b"ok" => answer.field().unwrap().to_vec(),
+            other => other.to_vec(),
+        }
     }
 }
 

@@ -8,10 +8,12 @@
     reason = "a test says what went wrong by panicking, and what it does not try"
 )]
 
+mod filesystem;
 #[path = "../modules/harness.rs"]
 mod harness;
 mod machine;
 mod mount;
+mod parted;
 #[path = "../modules/session.rs"]
 mod session;
 mod table;

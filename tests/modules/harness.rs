@@ -4,7 +4,7 @@ use std::path::Path;
 
 use batchssh::deadline::{CancelToken, Deadline};
 use batchssh::engine::take::take;
-use batchssh::modules::step::{Link, Reader};
+use batchssh::modules::step::{Link, Reader, Step};
 use batchssh::modules::{Change, Given, ModuleError, Values, convert, find};
 use batchssh::names::HostName;
 use batchssh::source::SourceFile;
@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     pub(crate) error: Option<String>,
     /// What would change, for the eye.
     pub(crate) diff: String,
+    /// The steps that were taken, or would have been.
+    pub(crate) steps: Vec<Step>,
 }
 
 /// Runs a module once. `here` is where the controller looks for files.
@@ -36,6 +38,7 @@ pub(crate) fn run(module: &str, args: &Json, check: bool, here: &Path, host: &mu
         values: Values::new(),
         error: None,
         diff: String::new(),
+        steps: Vec::new(),
     };
     let raw = yaml::parse(&SourceFile::new("args.yml", args.to_string())).unwrap();
     let Json::Object(args) = args.clone() else {
@@ -75,6 +78,7 @@ pub(crate) fn run(module: &str, args: &Json, check: bool, here: &Path, host: &mu
             module.conclude(&taken, &mut values)?;
         }
         outcome.values = values;
+        outcome.steps = steps;
         Ok(())
     });
     if let Err(error) = result {

@@ -1,8 +1,9 @@
 //! Modules against real shells. Every file `tests/modules/MODULE/CASE.yml` is a case:
 //!
 //! - `args`: the arguments; `@BOX@` is the host's folder, `@HERE@` the controller's,
+//! - `needs`: programs of this machine without which the case is skipped,
 //! - `files`, `local`: what is there before, on the host and on the controller: text, or a mapping with `text`, `mode`,
-//!   `dir`, `link`,
+//!   `dir`, `link`, `size` (of a file that is all holes),
 //! - `check`: run in check mode,
 //! - `change`: `none`, `needed`, `opaque` or `skipped`: what inspecting finds,
 //! - `execs`: how many commands may be run,
@@ -14,7 +15,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a test says what went wrong by panicking"
+    clippy::print_stderr,
+    reason = "a test says what went wrong by panicking, and what it does not try"
 )]
 
 mod harness;
@@ -82,6 +84,14 @@ fn place(folder: &Path, files: Option<&Json>, replace: &dyn Fn(&str) -> String) 
                 .or_else(|| get("text").and_then(Json::as_str))
                 .unwrap_or_default();
             std::fs::write(&path, replace(text)).unwrap();
+            if let Some(size) = get("size").and_then(Json::as_u64) {
+                std::fs::File::options()
+                    .write(true)
+                    .open(&path)
+                    .unwrap()
+                    .set_len(size)
+                    .unwrap();
+            }
         }
         let default = if get("dir").is_some() { "0755" } else { "0644" };
         let mode = get("mode").and_then(Json::as_str).unwrap_or(default);
@@ -148,6 +158,16 @@ fn case(path: &Path, shell: &Shell) {
         shell.name
     );
     let case = json_of(&yaml::parse(&SourceFile::read(path).unwrap()).unwrap());
+    let needs = case.get("needs").and_then(Json::as_array);
+    for program in needs.into_iter().flatten().filter_map(Json::as_str) {
+        if !["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
+            .iter()
+            .any(|folder| Path::new(folder).join(program).exists())
+        {
+            eprintln!("SKIPPED {about}: it needs {program}");
+            return;
+        }
+    }
     let scratch = tempfile::tempdir().unwrap();
     // A name that no careless quoting survives.
     let base = scratch.path().join("it's a $nothing *\u{e9}\n x");

@@ -49,7 +49,7 @@ pub struct WriteArgs {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub json: Option<PathBuf>,
     /// Write a page for the browser: one file, works offline
-    #[arg(long, value_name = "FILE", hide = true)]
+    #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
 

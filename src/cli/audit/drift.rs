@@ -31,6 +31,9 @@ pub struct Changed {
     pub was: Vec<String>,
     /// What they answer now.
     pub is: Vec<String>,
+    /// The number of their layout.
+    #[serde(skip)]
+    pub layout: Option<usize>,
 }
 
 /// Hosts that the baseline does not know.
@@ -42,6 +45,9 @@ pub struct New {
     pub known: bool,
     /// What they answer.
     pub is: Vec<String>,
+    /// The number of their layout.
+    #[serde(skip)]
+    pub layout: Option<usize>,
 }
 
 /// What one answer means.
@@ -97,6 +103,7 @@ impl Drift {
                 .groups
                 .get(number)
                 .map_or_else(Vec::new, |layout| texts(&layout.lines));
+            let layout = Some(number);
             match verdict {
                 Verdict::Same => {}
                 Verdict::Changed(right) => {
@@ -104,9 +111,14 @@ impl Drift {
                         .layouts
                         .get(right)
                         .map_or_else(Vec::new, |layout| layout.lines.clone());
-                    drift.changed.push(Changed { hosts, was, is });
+                    drift.changed.push(Changed { hosts, was, is, layout });
                 }
-                Verdict::New(known) => drift.new.push(New { hosts, known, is }),
+                Verdict::New(known) => drift.new.push(New {
+                    hosts,
+                    known,
+                    is,
+                    layout,
+                }),
             }
         }
         if whole {

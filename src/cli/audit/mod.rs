@@ -7,12 +7,15 @@ mod answers;
 pub mod args;
 mod disks;
 mod drift;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzz;
 mod html;
 mod outputs;
 mod past;
 mod rows;
 mod show;
 mod sink;
+mod story;
 mod subject;
 mod table;
 mod view;
@@ -43,6 +46,7 @@ pub fn audit(args: &AuditArgs) -> Result<ExitCode, Diagnostics> {
     let subject = Subject::typed(args.name.as_deref(), &args.command)?;
     let outputs = args.outputs.outputs(args.save_baseline.clone());
     let mut mistakes = outputs.mistakes(None);
+    mistakes.extend(harmful(&subject));
     let baseline = baseline_of(args.baseline.as_deref(), &subject, &mut mistakes);
     let normaliser = normaliser_of(&args.normalise, baseline.as_ref(), &mut mistakes);
     if !mistakes.is_empty() {
@@ -67,6 +71,22 @@ pub fn audit(args: &AuditArgs) -> Result<ExitCode, Diagnostics> {
         drifted: Arc::new(AtomicBool::new(false)),
     };
     go(plan, &args.common, title, false, Some(audit))
+}
+
+/// An audit only looks. The module would refuse as well, on every host; this is said once, and before anybody is asked.
+fn harmful(subject: &Subject) -> Option<Diagnostic> {
+    let Subject::Command(command) = subject else {
+        return None;
+    };
+    let args = serde_json::Map::from_iter([("cmd".to_owned(), command.as_str().into())]);
+    let found = crate::danger::of("audit", &args, None)?;
+    Some(
+        Diagnostic::new(format!(
+            "an audit only looks, and {} destroys what is on disks",
+            found.what
+        ))
+        .help("what changes hosts is run with `batchssh exec`, or in a playbook"),
+    )
 }
 
 /// Reads the baseline and sees that it is of this subject.

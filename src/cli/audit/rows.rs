@@ -2,10 +2,11 @@
 
 use std::io;
 
+use indexmap::IndexMap;
 use serde::Serialize;
-use serde::ser::{SerializeMap, SerializeSeq, Serializer};
+use serde::ser::{SerializeMap, Serializer};
 
-use super::answers::{Heard, Line};
+use super::answers::Line;
 use super::drift::Drift;
 use super::table::Table;
 use super::view::View;
@@ -20,7 +21,7 @@ pub fn csv(view: &View<'_>) -> io::Result<Vec<u8>> {
     let heads = ["host", "layout", "answered"].map(str::to_owned);
     let names = table.columns.iter().map(|name| safe(name));
     rows.write_record(heads.into_iter().chain(names).chain(["reason".to_owned()]))?;
-    // Rows in the order of the inventory, whether there is an answer or not.
+    // In the order of the inventory: first those that answered.
     for (number, host) in view.heard.hosts.iter().enumerate() {
         let heads = [safe(&host.name), (host.layout + 1).to_string(), "yes".to_owned()];
         let values = table.row(number).into_iter().map(safe);
@@ -46,13 +47,23 @@ struct Whole<'a> {
     drift: Option<&'a Drift>,
 }
 
+/// What is the same for all hosts of a layout stands in it once.
 #[derive(Serialize)]
 struct LayoutRow<'a> {
     layout: usize,
     shape: usize,
-    common: bool,
+    usual: bool,
     hosts: &'a [String],
-    lines: Vec<&'a str>,
+    lines: &'a [Line],
+    values: IndexMap<&'a str, &'a str>,
+}
+
+/// What is the host's own.
+#[derive(Serialize)]
+struct HostRow<'a> {
+    host: &'a str,
+    layout: usize,
+    values: IndexMap<&'a str, &'a str>,
 }
 
 #[derive(Serialize)]
@@ -70,6 +81,7 @@ struct Note<'a> {
 impl Serialize for Whole<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let heard = self.view.heard;
+        let table = Table::new(heard);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("batchssh_audit", &1)?;
         map.serialize_entry("subject", heard.subject.name())?;
@@ -86,13 +98,27 @@ impl Serialize for Whole<'_> {
             .map(|(number, layout)| LayoutRow {
                 layout: number + 1,
                 shape: self.view.shape_of(number) + 1,
-                common: self.view.usual() == Some(number),
+                usual: self.view.usual() == Some(number),
                 hosts: &layout.hosts,
-                lines: layout.lines.iter().map(AsRef::as_ref).collect(),
+                lines: &layout.lines,
+                values: table.named_of_layout(number),
             })
             .collect();
         map.serialize_entry("layouts", &layouts)?;
-        map.serialize_entry("rows", &Rows(heard))?;
+        let hosts: Vec<HostRow<'_>> = heard
+            .hosts
+            .iter()
+            .map(|host| HostRow {
+                host: &host.name,
+                layout: host.layout + 1,
+                values: host
+                    .extra
+                    .iter()
+                    .map(|(name, value)| (name.as_ref(), value.as_ref()))
+                    .collect(),
+            })
+            .collect();
+        map.serialize_entry("hosts", &hosts)?;
         let silent: Vec<Silent<'_>> = heard
             .silent
             .iter()
@@ -105,50 +131,6 @@ impl Serialize for Whole<'_> {
             map.serialize_entry("drift", drift)?;
         }
         map.end()
-    }
-}
-
-/// One object a host, written as it is made: the table of many hosts is never held whole.
-struct Rows<'a>(&'a Heard);
-
-impl Serialize for Rows<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let table = Table::new(self.0);
-        let mut rows = serializer.serialize_seq(Some(self.0.hosts.len()))?;
-        for (number, host) in self.0.hosts.iter().enumerate() {
-            rows.serialize_element(&Row {
-                host: &host.name,
-                layout: host.layout + 1,
-                values: Values {
-                    columns: &table.columns,
-                    row: table.row(number),
-                },
-            })?;
-        }
-        rows.end()
-    }
-}
-
-#[derive(Serialize)]
-struct Row<'a> {
-    host: &'a str,
-    layout: usize,
-    values: Values<'a>,
-}
-
-struct Values<'a> {
-    columns: &'a [String],
-    row: Vec<&'a str>,
-}
-
-impl Serialize for Values<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let filled = self
-            .columns
-            .iter()
-            .zip(&self.row)
-            .filter(|(_, value)| !value.is_empty());
-        serializer.collect_map(filled)
     }
 }
 

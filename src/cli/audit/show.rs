@@ -1,20 +1,49 @@
-//! An audit for people: the odd ones first, each with what is otherwise than in the usual answer.
+//! An audit on a terminal or a pipe.
 
-use super::answers::{Heard, Line};
+use indexmap::IndexMap;
+
+use super::answers::Heard;
 use super::drift::Drift;
+use super::story::{self, Item, Kind, Limits, Said, Section, Span, Word};
 use super::view::View;
-use crate::layout::words;
-use crate::layout::{Change, Layout, Mask, Normaliser, Part, Shape, Value, changes};
+use crate::layout::{Mask, Normaliser};
 use crate::report::terminal::{Colour, Terminal};
 use crate::report::{fold, text};
 use crate::source::visible;
 
-/// Groups of hosts shown one by one, unless `-v` asks for all.
-const MOST_GROUPS: usize = 30;
-/// Lines of one answer or difference, unless `-v` asks for all.
-const MOST_LINES: usize = 60;
-/// Values shown of a place where many stand.
-const MOST_VALUES: usize = 3;
+/// What fits a few screens; `-v` shows all.
+const SOME: Limits = Limits { groups: 30, lines: 60 };
+/// Lines of names of one group on a terminal.
+const NAME_LINES: usize = 3;
+
+/// The whole audit, or what drifted from something with this name.
+pub fn show(view: &View<'_>, drift: Option<(&Drift, &str)>, term: &Terminal, all: bool) -> String {
+    let limits = if all { Limits::NONE } else { SOME };
+    let items = match drift {
+        Some((drift, _)) => story::drift(view, drift, limits),
+        None => story::audit(view, limits),
+    };
+    let mut page = Page {
+        term,
+        all,
+        text: String::new(),
+    };
+    page.title(view.heard, &story::verdict(view, drift));
+    for item in &items {
+        match item {
+            Item::Section(section) => page.section(section),
+            Item::Hidden(groups) => {
+                let groups = text::count(*groups);
+                page.dim(&format!(
+                    "\n… {groups} more groups of hosts; -v shows them, --csv, --json and --html have all\n"
+                ));
+            }
+        }
+    }
+    page.notes(view.heard);
+    page.silent(view.heard);
+    page.finish()
+}
 
 /// Paper, and how much may be written on it.
 struct Page<'t> {
@@ -23,96 +52,7 @@ struct Page<'t> {
     text: String,
 }
 
-/// The whole audit.
-pub fn audit(view: &View<'_>, term: &Terminal, all: bool) -> String {
-    let mut page = Page::new(term, all);
-    let heard = view.heard;
-    let layouts = heard.layouts.groups.len();
-    let mut count = plural(layouts, "layout");
-    if view.shapes.len() < layouts {
-        count += &format!(" of {}", plural(view.shapes.len(), "shape"));
-    }
-    page.title(heard, &count);
-    if let Some((usual, odd)) = view.shapes.split_last() {
-        page.groups(odd.len(), |page, number| {
-            if let Some(shape) = odd.get(number) {
-                page.odd(view, shape, usual);
-            }
-        });
-        page.variants(view, usual);
-        page.usual(view, usual);
-    }
-    page.notes(heard);
-    page.silent(heard);
-    page.finish()
-}
-
-/// What drifted. `than` is what it is compared with: the name of a file or of a run.
-pub fn drift(view: &View<'_>, drift: &Drift, than: &str, term: &Terminal, all: bool) -> String {
-    let mut page = Page::new(term, all);
-    let changed: usize = drift.changed.iter().map(|group| group.hosts.len()).sum();
-    let verdict = if drift.is_any() {
-        let unknown: usize = drift
-            .new
-            .iter()
-            .filter(|new| !new.known)
-            .map(|new| new.hosts.len())
-            .sum();
-        let mut words = Vec::new();
-        if changed > 0 {
-            words.push(format!("{} otherwise than in {}", text::hosts(changed), visible(than)));
-        }
-        if unknown > 0 {
-            words.push(format!("{} new and like no other", text::hosts(unknown)));
-        }
-        words.join(", ")
-    } else {
-        format!("as in {}", visible(than))
-    };
-    page.title(view.heard, &verdict);
-    page.groups(drift.changed.len(), |page, number| {
-        let Some(group) = drift.changed.get(number) else {
-            return;
-        };
-        let count = text::hosts(group.hosts.len());
-        page.heading(Colour::Yellow, "drift", group.hosts.iter().map(String::as_str), &count);
-        page.changes(&changes(&group.was, &group.is));
-    });
-    page.groups(drift.new.len(), |page, number| {
-        let Some(group) = drift.new.get(number) else {
-            return;
-        };
-        let (colour, what) = if group.known {
-            (Colour::Green, "known layout")
-        } else {
-            (Colour::Yellow, "unlike all others")
-        };
-        let count = format!("{}, {what}", text::hosts(group.hosts.len()));
-        page.heading(colour, "new", group.hosts.iter().map(String::as_str), &count);
-        if !group.known {
-            page.lines(group.is.iter().map(String::as_str));
-        }
-    });
-    if !drift.vanished.is_empty() {
-        let count = format!("{}, not in the inventory any more", text::hosts(drift.vanished.len()));
-        page.heading(
-            Colour::Yellow,
-            "vanished",
-            drift.vanished.iter().map(String::as_str),
-            &count,
-        );
-    }
-    page.notes(view.heard);
-    page.silent(view.heard);
-    page.finish()
-}
-
-impl<'t> Page<'t> {
-    fn new(term: &'t Terminal, all: bool) -> Self {
-        let text = String::new();
-        Self { term, all, text }
-    }
-
+impl Page<'_> {
     fn title(&mut self, heard: &Heard, verdict: &str) {
         let asked = heard.hosts.len() + heard.silent.len();
         let line = format!(
@@ -124,11 +64,25 @@ impl<'t> Page<'t> {
         self.text += &self.term.paint(Colour::Bold, &line);
     }
 
-    /// `odd: web[07,09]  (2 hosts, layout 1)`.
-    fn heading<'h>(&mut self, colour: Colour, word: &str, hosts: impl IntoIterator<Item = &'h str>, count: &str) {
-        let names = self.names(hosts, word.len() + 2);
-        self.text += &self.term.paint(colour, &format!("\n{word}: {names}"));
-        self.text += &format!("  ({count})\n");
+    /// `odd: web[07,09]  (2 hosts, layout 1)`, and what is odd about them.
+    fn section(&mut self, section: &Section) {
+        let colour = match section.kind {
+            Kind::Odd | Kind::Nearly | Kind::Drift | Kind::Unknown | Kind::Vanished => Colour::Yellow,
+            Kind::Usual | Kind::New => Colour::Green,
+        };
+        let names = self.names(section.hosts.iter().map(String::as_str), section.word.len() + 2);
+        self.text += &self.term.paint(colour, &format!("\n{}: {names}", section.word));
+        self.text += &format!("  ({})\n", section.count);
+        for said in &section.body {
+            let line = self.said(said);
+            self.text += &line;
+        }
+        if section.more > 0 {
+            self.dim(&format!(
+                "      … {} more lines; -v shows them\n",
+                text::count(section.more)
+            ));
+        }
     }
 
     /// A pipe gets all names, a terminal a few lines of them.
@@ -137,187 +91,72 @@ impl<'t> Page<'t> {
             return fold::fold(hosts);
         }
         let width = self.term.width.saturating_sub(indent + 20).max(20);
-        fold::fold_into(hosts, width, 3).join(&format!("\n{}", " ".repeat(indent)))
+        fold::fold_into(hosts, width, NAME_LINES).join(&format!("\n{}", " ".repeat(indent)))
     }
 
-    /// Groups come with the fewest hosts first. Of very many, the smallest and the largest ones are shown.
-    fn groups(&mut self, count: usize, mut show: impl FnMut(&mut Self, usize)) {
-        let hidden = if self.all { 0 } else { count.saturating_sub(MOST_GROUPS) };
-        let first = if hidden == 0 { count } else { MOST_GROUPS / 2 };
-        for number in 0..first {
-            show(self, number);
-        }
-        if hidden > 0 {
-            let note = format!(
-                "\n… {} more groups of hosts; -v shows them, --csv, --json and --html have all\n",
-                text::count(hidden)
-            );
-            self.text += &self.term.paint(Colour::Dim, &note);
-            for number in first + hidden..count {
-                show(self, number);
+    fn said(&self, said: &Said) -> String {
+        match said {
+            Said::Line(spans) => {
+                let text: String = spans.iter().map(|span| self.span(span)).collect();
+                format!("      {text}\n")
             }
-        }
-    }
-
-    fn odd(&mut self, view: &View<'_>, shape: &Shape, usual: &Shape) {
-        let count = match shape.layouts.as_slice() {
-            [layout] => format!("{}, layout {}", text::hosts(shape.hosts), layout + 1),
-            layouts => format!(
-                "{}, {} of one shape",
-                text::hosts(shape.hosts),
-                plural(layouts.len(), "layout")
+            Said::Gone(line) => format!(
+                "    {}\n",
+                self.term.paint(Colour::Red, &format!("- {}", visible(line)))
             ),
-        };
-        self.heading(Colour::Yellow, "odd", view.hosts_of(shape), &count);
-        // Where every host has its own numbers, only other lines are odd.
-        if view.has_centre(usual) && view.has_centre(shape) {
-            if let (Some(right), Some(other)) = (view.layout(usual.common()), view.layout(shape.common())) {
-                self.changes(&changes(&right.lines, &other.lines));
+            Said::Come(line) => format!(
+                "    {}\n",
+                self.term.paint(Colour::Green, &format!("+ {}", visible(line)))
+            ),
+            Said::Other(words) => {
+                let text: String = words.iter().map(|word| self.word(word)).collect();
+                format!("    ~ {text}\n")
             }
-            self.variants(view, shape);
-        } else {
-            self.changes(&changes(&view.masked(usual.common()), &view.masked(shape.common())));
-        }
-    }
-
-    /// The rarer layouts of a shape, where it has a common one.
-    fn variants(&mut self, view: &View<'_>, shape: &Shape) {
-        let Some((common, rarer)) = shape.layouts.split_last() else {
-            return;
-        };
-        if !view.has_centre(shape) {
-            return;
-        }
-        let Some(common) = view.layout(*common) else {
-            return;
-        };
-        self.groups(rarer.len(), |page, number| {
-            let Some((number, layout)) = rarer.get(number).and_then(|n| Some((n, view.layout(*n)?))) else {
-                return;
-            };
-            let count = format!("{}, layout {}", text::hosts(layout.hosts.len()), number + 1);
-            page.heading(
-                Colour::Yellow,
-                "nearly",
-                layout.hosts.iter().map(String::as_str),
-                &count,
-            );
-            page.changes(&changes(&common.lines, &layout.lines));
-        });
-    }
-
-    fn usual(&mut self, view: &View<'_>, shape: &Shape) {
-        let alone = view.shapes.len() == 1;
-        if let (true, Some(layout)) = (view.has_centre(shape), view.layout(shape.common())) {
-            let word = if alone && shape.layouts.len() == 1 {
-                "all the same"
-            } else {
-                "most common"
-            };
-            let count = text::hosts(layout.hosts.len());
-            self.heading(Colour::Green, word, layout.hosts.iter().map(String::as_str), &count);
-            self.lines(layout.lines.iter().map(AsRef::as_ref));
-            return;
-        }
-        let word = if alone { "all of one shape" } else { "most common" };
-        let count = format!(
-            "{}, {} of one shape",
-            text::hosts(shape.hosts),
-            plural(shape.layouts.len(), "layout")
-        );
-        self.heading(Colour::Green, word, view.hosts_of(shape), &count);
-        let members: Vec<&Layout<Line>> = shape.layouts.iter().filter_map(|number| view.layout(*number)).collect();
-        let mut rare = Vec::new();
-        let template = view.template(shape);
-        let shown = self.limit(template.len());
-        for line in template.iter().take(shown) {
-            let text: String = line.iter().map(|part| self.part(part)).collect();
-            self.text += &format!("      {text}\n");
-            for part in line {
-                rare.extend(rarities(part, line, &members));
+            Said::Order => "      the same lines in another order\n".to_owned(),
+            Said::Rare(what, hosts) => {
+                let names = self.names(hosts.iter().map(String::as_str), 4);
+                let line = format!("    rare: {}: {names}", visible(what));
+                self.term.paint(Colour::Yellow, &line) + "\n"
             }
         }
-        self.more(template.len() - shown);
-        let shown = self.limit(rare.len());
-        for rarity in rare.iter().take(shown) {
-            let names = self.names(rarity.hosts.iter().copied(), 4);
-            let line = format!("    rare: {}: {names}\n", visible(&rarity.text));
-            self.text += &self.term.paint(Colour::Yellow, &line);
-        }
-        self.more(rare.len() - shown);
     }
 
-    fn part(&self, part: &Part) -> String {
-        match part {
-            Part::Same(text) => visible(text),
-            Part::Varies(values) => {
-                let shown: Vec<String> = values
-                    .iter()
-                    .take(MOST_VALUES)
-                    .map(|value| visible(&value.text))
-                    .collect();
-                let more = values.len().saturating_sub(MOST_VALUES);
-                let more = if more > 0 {
-                    format!("|… {} more", text::count(more))
+    /// Values of a place as `{64|32|… 5 more}`.
+    fn span(&self, span: &Span) -> String {
+        match span {
+            Span::Same(text) => visible(text),
+            Span::Varies(values, more) => {
+                let values: Vec<String> = values.iter().map(|value| visible(value)).collect();
+                let more = if *more > 0 {
+                    format!("|… {} more", text::count(*more))
                 } else {
                     String::new()
                 };
-                self.term.paint(Colour::Cyan, &format!("{{{}{more}}}", shown.join("|")))
+                self.term
+                    .paint(Colour::Cyan, &format!("{{{}{more}}}", values.join("|")))
             }
         }
     }
 
-    fn lines<'l>(&mut self, lines: impl ExactSizeIterator<Item = &'l str>) {
-        let count = lines.len();
-        let shown = self.limit(count);
-        for line in lines.take(shown) {
-            self.text += &format!("      {}\n", visible(line));
-        }
-        self.more(count - shown);
-    }
-
-    fn changes(&mut self, changes: &[Change<'_>]) {
-        let shown = self.limit(changes.len());
-        for change in changes.iter().take(shown) {
-            let line = match change {
-                Change::Gone(_) => self.term.paint(Colour::Red, &visible(&change.line())),
-                Change::Come(_) => self.term.paint(Colour::Green, &visible(&change.line())),
-                Change::Order => change.line(),
-                Change::Other(parts) => format!("~ {}", self.words(parts)),
-            };
-            self.text += &format!("    {line}\n");
-        }
-        self.more(changes.len() - shown);
-    }
-
-    /// With the marks of `git diff --word-diff`, which also those can read who see no colours.
-    fn words(&self, parts: &[words::Part<'_>]) -> String {
-        let mut out = String::new();
-        for part in parts {
-            match part {
-                words::Part::Both(text) => out += &visible(text),
-                words::Part::Instead(old, new) => {
-                    if !old.is_empty() {
-                        out += &self.term.paint(Colour::Red, &format!("[-{}-]", visible(old)));
-                    }
-                    if !new.is_empty() {
-                        out += &self.term.paint(Colour::Green, &format!("{{+{}+}}", visible(new)));
-                    }
+    /// With the marks of `git diff --word-diff`, which those can read, too, who see no colours.
+    fn word(&self, word: &Word) -> String {
+        match word {
+            Word::Both(text) => visible(text),
+            Word::Instead(old, new) => {
+                let mut out = String::new();
+                if !old.is_empty() {
+                    out += &self.term.paint(Colour::Red, &format!("[-{}-]", visible(old)));
                 }
+                if !new.is_empty() {
+                    out += &self.term.paint(Colour::Green, &format!("{{+{}+}}", visible(new)));
+                }
+                out
             }
         }
-        out
     }
 
-    fn limit(&self, count: usize) -> usize {
-        if self.all { count } else { count.min(MOST_LINES) }
-    }
-
-    fn more(&mut self, hidden: usize) {
-        if hidden > 0 {
-            let note = format!("      … {} more lines; -v shows them\n", text::count(hidden));
-            self.text += &self.term.paint(Colour::Dim, &note);
-        }
+    fn dim(&mut self, text: &str) {
+        self.text += &self.term.paint(Colour::Dim, text);
     }
 
     fn notes(&mut self, heard: &Heard) {
@@ -327,20 +166,12 @@ impl<'t> Page<'t> {
         }
     }
 
-    /// Equal reasons are one line, also when they differ in the host's own name or address.
     fn silent(&mut self, heard: &Heard) {
         if heard.silent.is_empty() {
             return;
         }
         self.text += &self.term.paint(Colour::Red, "\nno answer:\n");
-        let normaliser = Normaliser::new([Mask::Hostname, Mask::Ip, Mask::Number]);
-        let mut reasons: indexmap::IndexMap<String, (&str, Vec<&str>)> = indexmap::IndexMap::new();
-        for (host, why) in &heard.silent {
-            let why = why.lines().next().unwrap_or("");
-            let group = reasons.entry(normaliser.line(why, host)).or_insert((why, Vec::new()));
-            group.1.push(host);
-        }
-        for (why, hosts) in reasons.values() {
+        for (why, hosts) in reasons(heard) {
             let names = self.names(hosts.iter().copied(), 4);
             let more = if hosts.len() > 1 {
                 format!("  ({})", text::hosts(hosts.len()))
@@ -360,43 +191,86 @@ impl<'t> Page<'t> {
     }
 }
 
-/// A value that few hosts have where most have another one.
-struct Rarity<'a> {
-    text: String,
-    hosts: Vec<&'a str>,
-}
-
-/// Where at least half of the hosts agree, the others are worth a line each.
-fn rarities<'a>(part: &Part, line: &[Part], members: &[&'a Layout<Line>]) -> Vec<Rarity<'a>> {
-    let Part::Varies(values) = part else {
-        return Vec::new();
-    };
-    let all: usize = values.iter().map(|value| value.hosts).sum();
-    let Some((common, rarer)) = values.split_first() else {
-        return Vec::new();
-    };
-    if common.hosts * 2 < all {
-        return Vec::new();
+/// The reasons of those that did not answer, and whose they are. Equal ones are one, also when they differ in the host's own
+/// name or address.
+pub fn reasons(heard: &Heard) -> Vec<(&str, Vec<&str>)> {
+    let normaliser = Normaliser::new([Mask::Hostname, Mask::Ip, Mask::Number]);
+    let mut reasons: IndexMap<String, (&str, Vec<&str>)> = IndexMap::new();
+    for (host, why) in &heard.silent {
+        let why = why.lines().next().unwrap_or("");
+        let group = reasons.entry(normaliser.line(why, host)).or_insert((why, Vec::new()));
+        group.1.push(host);
     }
-    let before = line.iter().take_while(|other| !std::ptr::eq(*other, part)).last();
-    let context = match before {
-        Some(Part::Same(text)) => text.rsplit([',', ';']).next().unwrap_or("").trim_start(),
-        Some(Part::Varies(_)) | None => "",
-    };
-    let hosts = |value: &Value| {
-        let layouts = value.layouts.iter().filter_map(|number| members.get(*number));
-        layouts.flat_map(|layout| &layout.hosts).map(String::as_str).collect()
-    };
-    rarer
-        .iter()
-        .map(|value| Rarity {
-            text: format!("{context}{} instead of {}", value.text, common.text),
-            hosts: hosts(value),
-        })
-        .collect()
+    reasons.into_values().collect()
 }
 
-fn plural(count: usize, noun: &str) -> String {
-    let s = if count == 1 { "" } else { "s" };
-    format!("{} {noun}{s}", text::count(count))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::audit::answers::Answers;
+    use crate::cli::audit::subject::Subject;
+    use crate::event::{Event, EventKind, Status};
+    use crate::report::testing::{command, result};
+
+    fn heard(answers: impl IntoIterator<Item = (String, String)>) -> Heard {
+        let mut fold = Answers::new(Subject::Command("x".to_owned()), Normaliser::new([]));
+        for (host, text) in answers {
+            let kind: EventKind = result(command(&host, Status::Ok, 0, &text, ""));
+            fold.observe(&Event {
+                kind,
+                seq: 1,
+                time: String::new(),
+            });
+        }
+        fold.finish()
+    }
+
+    #[test]
+    fn a_fleet_in_which_everybody_is_different_fits_some_screens() {
+        let word = |n: usize| -> String { format!("{n:04}").bytes().map(|b| char::from(b + b'a' - b'0')).collect() };
+        let heard = heard((0..2000).map(|n| (format!("web{n:04}"), format!("I like {}\n", word(n)))));
+        let view = View::new(&heard);
+        let text = show(&view, None, &Terminal::plain(), false);
+        assert!(text.lines().count() < 150, "{}", text.lines().count());
+        assert!(text.contains(".. 1969 more groups of hosts; -v shows them"), "{text}");
+        let all = show(&view, None, &Terminal::plain(), true);
+        assert_eq!(all.matches("\nodd: ").count(), 1999);
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_and_the_marks_are_coloured() {
+        let long: String = (0..200).map(|n| format!("line {n} x\n")).collect();
+        let odd = long.replace("line 7 x", "line 7 y");
+        let heard = heard((0..5).map(|n| (format!("web{n}"), if n == 3 { odd.clone() } else { long.clone() })));
+        let view = View::new(&heard);
+        let colours = Terminal {
+            colour: true,
+            unicode: true,
+            ..Terminal::plain()
+        };
+        let text = show(&view, None, &colours, false);
+        assert!(
+            text.contains("\u{1b}[0;31m[-x-]\u{1b}[0m\u{1b}[0;32m{+y+}\u{1b}[0m"),
+            "{text:?}"
+        );
+        assert!(text.contains("… 140 more lines; -v shows them"), "{text}");
+    }
+
+    #[test]
+    fn equal_reasons_are_one_line() {
+        let mut heard = heard([]);
+        heard.silent = (1..=300)
+            .map(|n| {
+                (
+                    format!("web{n:03}"),
+                    format!("cannot connect to 10.0.{}.{}:22: no route", n / 250, n % 250),
+                )
+            })
+            .collect();
+        let text = show(&View::new(&heard), None, &Terminal::plain(), false);
+        assert!(
+            text.ends_with("no answer:\n    web[001-300]  (300 hosts)  cannot connect to 10.0.0.1:22: no route\n"),
+            "{text}"
+        );
+    }
 }

@@ -121,6 +121,7 @@ impl AuditSink {
         let whole = self.audit.whole && !heard.cancelled;
         let baseline = self.audit.baseline.as_ref();
         let drift = baseline.map(|(baseline, _)| Drift::new(baseline, &heard, whole));
+        let compared = drift.as_ref().zip(baseline.map(|(_, name)| name.as_str()));
         let outputs = &self.audit.outputs;
         let screen = &mut self.screen;
         let mut first_error = Ok(());
@@ -136,18 +137,14 @@ impl AuditSink {
             keep(rows::json(&view, drift.as_ref()).and_then(|bytes| screen.put(path, &bytes)));
         }
         if let Some(path) = &outputs.html {
-            let page = html::page(&view, drift.as_ref().zip(baseline.map(|(_, name)| name.as_str())));
+            let page = html::page(&view, compared);
             keep(screen.put(path, page.as_bytes()));
         }
         if let Some(path) = &outputs.save_baseline {
             keep(screen.save(path, &heard));
         }
         if !screen.taken && !outputs.to_stdout() {
-            let (term, all) = (&screen.term, screen.all);
-            let text = match drift.as_ref().zip(baseline) {
-                Some((drift, (_, than))) => show::drift(&view, drift, than, term, all),
-                None => show::audit(&view, term, all),
-            };
+            let text = show::show(&view, compared, &screen.term, screen.all);
             keep(screen.out.write_all(text.as_bytes()));
         }
         keep(screen.out.flush());

@@ -83,6 +83,22 @@ impl<'a> Table<'a> {
         row
     }
 
+    /// The same by the names of the columns, without those that the layout has not.
+    pub fn named_of_layout(&self, layout: usize) -> IndexMap<&str, &str> {
+        let mut cells: Vec<(usize, &str)> = self
+            .layouts
+            .get(layout)
+            .into_iter()
+            .flatten()
+            .map(|(column, value)| (*column, value.as_str()))
+            .collect();
+        cells.sort_unstable();
+        cells
+            .into_iter()
+            .filter_map(|(column, value)| Some((self.columns.get(column)?.as_str(), value)))
+            .collect()
+    }
+
     /// The values of a host, by column.
     pub fn row(&self, host: usize) -> Vec<&str> {
         let Some(host) = self.heard.hosts.get(host) else {

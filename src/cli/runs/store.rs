@@ -37,14 +37,30 @@ pub struct Head {
     pub origin: Origin,
 }
 
+impl Head {
+    /// The first run of its chain.
+    pub fn root(&self) -> &str {
+        if self.origin.root.is_empty() {
+            &self.run
+        } else {
+            &self.origin.root
+        }
+    }
+}
+
 impl Store {
+    /// The folder in the program's folder of states.
+    pub fn at(state_dir: &Path) -> Self {
+        Self {
+            dir: state_dir.join("runs"),
+        }
+    }
+
     /// The folder that the environment and the configuration say.
     pub fn open() -> Result<Self, Diagnostics> {
         let loaded = settings::load(None)?;
         let outside = outside(&loaded.environment, loaded.settings.color.value)?;
-        Ok(Self {
-            dir: outside.state_dir.join("runs"),
-        })
+        Ok(Self::at(&outside.state_dir))
     }
 
     /// The ids of all runs, the oldest first.

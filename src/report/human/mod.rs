@@ -18,6 +18,7 @@ use crate::names::HostName;
 
 mod blocks;
 mod group;
+mod preflight;
 mod recap;
 mod style;
 
@@ -157,6 +158,26 @@ impl Human {
                     self.play(&mut out, play, &text::hosts(hosts.len()));
                 }
             }
+            EventKind::PreflightStarted { play, checks, hosts } => {
+                self.flush(&mut out);
+                let checks = if checks.len() == 1 {
+                    "1 check".to_owned()
+                } else {
+                    format!("{} checks", checks.len())
+                };
+                let facts = [
+                    format!("pre-flight {}", text::one_line(play.trim())),
+                    text::hosts(hosts.len()),
+                    checks,
+                ];
+                let term = self.term();
+                put!(
+                    out,
+                    "\n{}\n",
+                    style::rule(&style::join(&facts, &term), Colour::Bold, &term)
+                );
+            }
+            EventKind::PreflightVerdict(verdict) => out.push_str(&preflight::shown(verdict, &self.term())),
             EventKind::PlaySkipped { play } => {
                 self.flush(&mut out);
                 self.play(&mut out, play, "no host matched");
@@ -242,7 +263,10 @@ impl Human {
                     self.restored.hosts.insert(host.clone());
                 }
             }
-            EventKind::PolicyChecked { .. }
+            // An answer is told in its check's verdict.
+            EventKind::PreflightAnswer(_)
+            | EventKind::PlaybookRead { .. }
+            | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }
             | EventKind::TaskRetrying { .. }
             | EventKind::Included { .. } => {}
@@ -276,6 +300,10 @@ impl Human {
                     text::one_line(&report.task)
                 };
             }
+        }
+        // The check's verdict has said so.
+        if report.module == "preflight" && !item {
+            return;
         }
         // Commands of `exec` are about their output; all else is about the result.
         if self.adhoc && report.rc.is_some() && !report.looped {

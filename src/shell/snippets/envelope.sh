@@ -34,10 +34,16 @@ b_stop() {
     exit 0
 }
 
+# b_exec: the command instead of this shell, when nothing comes after it.
+b_exec() {
+    exec /bin/sh -c "$b_command" 2>&3 3>&-
+}
+
 # b_run: the command, as it would run without all this. A lost connection must not keep its end from being written down:
 # the signals of that are caught here, and are as always for the command.
 b_run() {
     trap : HUP INT TERM
-    /bin/sh -c "$b_command" 2>&3 3>&-
+    # Some shells redirect themselves while they wait, and tell of a signal there: a shell of its own stands between.
+    (exec /bin/sh -c "$b_command" 2>&3 3>&-)
     b_rc=$?
 }

@@ -59,13 +59,20 @@ b_probe() {
         [ "$b_changed" != keep ] || b_stop kept "$b_last"
         b_stop changed "$b_last"
     fi
-    if b_load "$b_file.i"; then
-        b_tell r "$b_text"
-        ! b_lives || b_stop doubt running
-        b_in_doubt intent
-    else
+    if ! b_load "$b_file.i"; then
         b_damaged "$b_why"
+        return 0
     fi
+    b_tell r "$b_text"
+    ! b_lives || b_stop doubt running
+    # It may have come to its end between the look at its record and the look at its processes.
+    b_seen=$b_last
+    b_scan
+    if [ "$b_last" != "$b_seen" ] || [ -e "$b_file.d" ] || [ -L "$b_file.d" ]; then
+        b_probe
+        return 0
+    fi
+    b_in_doubt intent
 }
 
 # b_damaged WHY: nobody knows what the record said. Without a whole intent it is not known either whether the task still
@@ -102,37 +109,15 @@ b_in_doubt() {
 b_lives() {
     b_get boot
     b_was=$b_value
-    b_get group
-    b_mine=$b_value
     b_get leader
     b_leads=$b_value
+    b_get group
     read -r b_boot </proc/sys/kernel/random/boot_id
-    if [ -z "$b_was" ] || [ -z "$b_mine" ] || [ -z "$b_boot" ]; then
+    if [ -z "$b_was" ] || [ -z "$b_value" ] || [ -z "$b_boot" ]; then
         b_say alive 0 nobody can tell: there is no /proc
         return 0
     fi
-    [ "$b_was" = "$b_boot" ] || return 1
-    # The number of a group is free again only when all of the group are gone, and then its leader is another one.
-    if b_process "$b_mine" && [ "$b_start" != "$b_leads" ]; then
-        return 1
-    fi
-    b_any=1
-    for b_dir in /proc/[0-9]*; do
-        { read -r b_line <"$b_dir/stat"; } 2>/dev/null || continue
-        b_line=${b_line##*) }
-        case $b_line in
-        [ZX]*) continue ;;
-        esac
-        b_line=${b_line#* }
-        b_line=${b_line#* }
-        if [ "${b_line%% *}" = "$b_mine" ]; then
-            b_any=0
-            b_said=$(tr '\0' ' ' <"$b_dir/cmdline" | head -c 300)
-            b_said=${b_said%%"$b_nl"*}
-            b_say alive "${b_dir#/proc/}" "$b_said"
-        fi
-    done
-    return "$b_any"
+    [ "$b_was" = "$b_boot" ] && b_group_lives "$b_value" "$b_leads"
 }
 
 # b_end END RC MORE: the end of attempt b_last; what went wrong is in b_words.

@@ -3,7 +3,8 @@
 b_store=$1
 shift
 
-# b_place: the folder, when none was named: the user's own; root's does not hang on a home.
+# b_place: the folder, when none was named: the user's own; root's does not hang on a home. False: there is none, and why
+# is in b_why.
 b_place() {
     [ -z "$b_store" ] || return 0
     b_uid=
@@ -19,27 +20,43 @@ b_place() {
     elif [ -n "${HOME:-}" ]; then
         b_store=$HOME/.batchssh
     else
-        b_stop store the user has no home folder to keep it in
+        b_why='the user has no home folder'
+        return 1
     fi
 }
 
-# b_open: makes and checks it; with "look" it is not made, and false means that there is none.
+# b_open run|look: makes and checks it. 1: there is none, and it was not to be made; 2: it cannot be used, and why is in b_why.
 b_open() {
-    b_place
-    [ ! -L "$b_store" ] || b_stop store "$b_store is a symbolic link"
+    b_place || return 2
+    if [ -L "$b_store" ]; then
+        b_why="$b_store is a symbolic link"
+        return 2
+    fi
     if [ ! -d "$b_store/markers" ]; then
         if [ "$1" = look ] && [ ! -e "$b_store" ]; then
             return 1
         fi
-        b_words=$( (umask 077 && mkdir -p -- "$b_store/markers") 2>&1) || b_stop store "$b_store cannot be made: $b_words"
+        if ! b_words=$( (umask 077 && mkdir -p -- "$b_store/markers") 2>&1); then
+            b_why="$b_store cannot be made: $b_words"
+            return 2
+        fi
     fi
-    [ ! -L "$b_store/markers" ] || b_stop store "$b_store/markers is a symbolic link"
+    if [ -L "$b_store/markers" ]; then
+        b_why="$b_store/markers is a symbolic link"
+        return 2
+    fi
     for b_dir in "$b_store" "$b_store/markers"; do
-        [ -O "$b_dir" ] || b_stop store "$b_dir belongs to another user"
+        if [ ! -O "$b_dir" ]; then
+            b_why="$b_dir belongs to another user"
+            return 2
+        fi
         b_words=$(LC_ALL=C ls -ldn -- "$b_dir" 2>&1)
         case $b_words in
         d????-??-*) ;;
-        *) b_stop store "$b_dir can be written to by others: $b_words" ;;
+        *)
+            b_why="$b_dir can be written to by others: $b_words"
+            return 2
+            ;;
         esac
     done
 }
@@ -116,18 +133,30 @@ b_draft() {
     return 1
 }
 
-# b_process PID: group and start of a process in b_group and b_start; empty when there is none.
-b_process() {
-    b_group=
-    b_start=
-    { read -r b_line <"/proc/$1/stat"; } 2>/dev/null || return 1
-    # shellcheck disable=SC2086
-    set -- ${b_line##*) }
-    b_group=$3
-    shift 19
-    b_start=$1
-}
-
 b_now() {
     b_now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+}
+
+# b_group_lives GROUP LEADER: a process of the group is there; LEADER is when its first process began. The number of a group
+# is free again only when all of the group are gone, and then its leader is another one. Tells which.
+b_group_lives() {
+    if b_process "$1" && [ "$b_start" != "$2" ]; then
+        return 1
+    fi
+    b_any=1
+    for b_dir in /proc/[0-9]*; do
+        { read -r b_line <"$b_dir/stat"; } 2>/dev/null || continue
+        b_line=${b_line##*) }
+        case $b_line in
+        [ZX]*) continue ;;
+        esac
+        b_line=${b_line#* }
+        b_line=${b_line#* }
+        if [ "${b_line%% *}" = "$1" ]; then
+            b_any=0
+            b_said=$(tr '\0' ' ' <"$b_dir/cmdline" | head -c 300)
+            b_say alive "${b_dir#/proc/}" "${b_said%%"$b_nl"*}"
+        fi
+    done
+    return "$b_any"
 }

@@ -1,0 +1,258 @@
+//! From the events of a chain of runs, the oldest first, to what can be gone on from.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::engine::replay::approved::Approved;
+use crate::engine::replay::record::{Key, Pass, Record, is_final};
+use crate::engine::replay::{Once, Replay, Resolution, Track, others};
+use crate::event::{EventKind, Status, TaskReport};
+use crate::names::HostName;
+
+/// The hosts of a batch.
+type Batch = Arc<HashSet<HostName>>;
+
+/// Takes the events in. Memory grows with the results.
+#[derive(Debug, Default)]
+pub struct Fold {
+    hosts: HashMap<HostName, Vec<Record>>,
+    once: HashMap<Key, Vec<(Batch, Record)>>,
+    /// The batches of the run at hand, by the number of their play.
+    batches: HashMap<u32, Vec<Batch>>,
+    run: String,
+    approved: Approved,
+}
+
+impl Fold {
+    /// Takes one event into account.
+    pub fn observe(&mut self, event: EventKind) {
+        match event {
+            EventKind::RunStarted { run, origin, hosts, .. } => {
+                self.run = run;
+                self.batches.clear();
+                self.approved.run(&hosts, origin.from_start);
+                if origin.from_start {
+                    for host in &hosts {
+                        self.hosts.remove(host);
+                    }
+                    self.once.clear();
+                }
+            }
+            EventKind::PlayStarted { hosts, number, .. } => {
+                let batch = Arc::new(hosts.into_iter().collect());
+                self.batches.entry(number).or_default().push(batch);
+            }
+            EventKind::TaskActing {
+                host,
+                play,
+                task,
+                path,
+                id,
+                nth,
+                index,
+                repeatable,
+                ..
+            } => {
+                self.approved.begun(&host);
+                let key = Key { play, id, nth };
+                if let Some(record) = self.live(&host, key, &task, &path) {
+                    record.acted |= !repeatable;
+                    let pass = match index {
+                        Some(index) => record.passes.entry(index).or_default(),
+                        None => &mut record.whole,
+                    };
+                    *pass = Pass {
+                        begun: !repeatable,
+                        ..Pass::default()
+                    };
+                }
+            }
+            EventKind::PreflightAnswer(answer) => self.approved.answer(*answer),
+            EventKind::PreflightVerdict(verdict) => self.approved.verdict(*verdict),
+            EventKind::TaskRetrying { host, .. } => self.attempt_ended(&host),
+            EventKind::ItemResult(report) => {
+                let index = report.did.index.unwrap_or_default();
+                if let Some(record) = self.of_report(&report) {
+                    let result = Some(*report);
+                    record.passes.insert(
+                        index,
+                        Pass {
+                            result,
+                            ..Pass::default()
+                        },
+                    );
+                }
+            }
+            EventKind::TaskResult(report) => {
+                self.approved.result(&report);
+                self.result(*report);
+            }
+            EventKind::PlaySkipped { .. }
+            | EventKind::TaskStarted { .. }
+            | EventKind::PlaybookRead { .. }
+            | EventKind::PolicyChecked { .. }
+            | EventKind::PreflightStarted { .. }
+            | EventKind::HostStarted { .. }
+            | EventKind::HostConnected { .. }
+            | EventKind::TaskRestored { .. }
+            | EventKind::Included { .. }
+            | EventKind::HostDone { .. }
+            | EventKind::Message { .. }
+            | EventKind::RunCancelled { .. }
+            | EventKind::RunFinished { .. } => {}
+        }
+    }
+
+    /// One try of `until` ended without meeting it: its end was seen.
+    fn attempt_ended(&mut self, host: &HostName) {
+        let Some(record) = self.hosts.get_mut(host).and_then(|records| records.last_mut()) else {
+            return;
+        };
+        record.whole.begun = false;
+        for pass in record.passes.values_mut() {
+            pass.begun = false;
+        }
+    }
+
+    fn result(&mut self, report: TaskReport) {
+        // What is included is looked up anew; a wish that came to nothing needs no record.
+        if matches!(report.module.rsplit('.').next(), Some("include_tasks" | "include_role")) {
+            return;
+        }
+        if report.did.run_once {
+            self.done_once(&report);
+        }
+        if let Some(record) = self.of_report(&report) {
+            record.whole = Pass {
+                result: Some(report),
+                ..Pass::default()
+            };
+        }
+    }
+
+    fn done_once(&mut self, report: &TaskReport) {
+        let key = key_of(report);
+        let batches = self.batches.get(&report.did.play);
+        let Some(batch) = batches.and_then(|all| all.iter().find(|batch| batch.contains(&report.host))) else {
+            return;
+        };
+        let mut record = self.empty(key.clone(), &report.task, &report.path);
+        record.whole.result = Some(report.clone());
+        self.once.entry(key).or_default().push((batch.clone(), record));
+    }
+
+    fn of_report(&mut self, report: &TaskReport) -> Option<&mut Record> {
+        let key = key_of(report);
+        if report.did.again {
+            // Only looked at once more: what follows it stays as it is.
+            let known = self.hosts.get_mut(&report.host)?.iter_mut();
+            return known.filter(|_| is_final(report)).find(|record| record.key == key);
+        }
+        self.live(&report.host, key, &report.task, &report.path)
+    }
+
+    /// The record of a task that is worked on now. What an earlier run did behind it does not count any more.
+    fn live(&mut self, host: &HostName, key: Key, task: &str, path: &str) -> Option<&mut Record> {
+        // Old journals do not say which play and task it is.
+        if key.play == 0 {
+            return None;
+        }
+        let empty = self.empty(key, task, path);
+        let records = self.hosts.entry(host.clone()).or_default();
+        match records.iter().rposition(|record| record.key == empty.key) {
+            Some(index) => {
+                records.truncate(index + 1);
+                if let Some(record) = records.last_mut() {
+                    record.run = empty.run;
+                }
+            }
+            None => records.push(empty),
+        }
+        records.last_mut()
+    }
+
+    fn empty(&self, key: Key, task: &str, path: &str) -> Record {
+        Record {
+            key,
+            task: task.to_owned(),
+            path: path.to_owned(),
+            run: self.run.clone(),
+            whole: Pass::default(),
+            passes: std::collections::BTreeMap::new(),
+            acted: false,
+        }
+    }
+
+    /// Takes into account what was found out about tasks that are in doubt so far.
+    pub fn resolve(&mut self, resolutions: &[Resolution]) {
+        for one in resolutions {
+            let records = self.hosts.get_mut(&one.host).into_iter().flatten();
+            for record in records.filter(|record| record.path == one.path && record.task == one.task) {
+                let passes = record.passes.values_mut().chain([&mut record.whole]);
+                for pass in passes.filter(|pass| pass.is_in_doubt()) {
+                    pass.found = Some(one.found);
+                }
+            }
+        }
+    }
+
+    /// The records of each host, for those who want to show them.
+    pub fn records(&self) -> impl Iterator<Item = (&HostName, &[Record])> {
+        self.hosts.iter().map(|(host, records)| (host, records.as_slice()))
+    }
+
+    /// Hosts with a failure that nothing took over: the run went on without them.
+    pub fn failed(&self) -> HashSet<HostName> {
+        let failed = |records: &[Record]| {
+            let mut results = records.iter().filter_map(|record| record.whole.result.as_ref());
+            results.any(|report| {
+                let bad = matches!(report.status, Status::Failed | Status::TimedOut | Status::Unreachable);
+                bad && !report.ignored && !report.rescued
+            })
+        };
+        self.records()
+            .filter(|(_, records)| failed(records))
+            .map(|(host, _)| host.clone())
+            .collect()
+    }
+
+    /// Ready to go on from, with these hosts. `accept`: tasks that are not in the records are no reason to stop.
+    pub fn finish(self, accept: bool, running: &HashSet<HostName>) -> Replay {
+        let in_doubt = |records: &[Record]| {
+            let passes = |record: &Record| record.whole.is_in_doubt() || record.passes.values().any(Pass::is_in_doubt);
+            records.iter().any(passes)
+        };
+        let doubtful = self.hosts.iter().filter(|(_, records)| in_doubt(records));
+        let prior = self.approved.finish(doubtful.map(|(host, _)| host));
+        let (tracked, others): (HashMap<_, _>, HashMap<_, _>) =
+            self.hosts.into_iter().partition(|(host, _)| running.contains(host));
+        let hosts = tracked.into_iter().map(|(host, records)| {
+            let records = records.into_iter().map(Arc::new).collect();
+            (host, Track::new(records, accept))
+        });
+        let others = others
+            .into_iter()
+            .map(|(host, records)| (host, Arc::new(others::variables(&records))));
+        let once = self.once.into_iter().map(|(key, done)| {
+            let done = done.into_iter().map(|(hosts, record)| Once {
+                hosts,
+                record: Arc::new(record),
+            });
+            (key, done.collect())
+        });
+        Replay {
+            hosts: std::sync::Mutex::new(hosts.collect()),
+            once: once.collect(),
+            others: others.collect(),
+            prior,
+        }
+    }
+}
+
+fn key_of(report: &TaskReport) -> Key {
+    Key {
+        play: report.did.play,
+        id: report.did.id.clone(),
+        nth: report.did.nth,
+    }
+}

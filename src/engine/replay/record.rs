@@ -1,0 +1,125 @@
+//! One task on one host, as the journals tell it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value as Json};
+
+use crate::engine::outcome::Outcome;
+use crate::engine::replay::Found;
+use crate::event::{Status, TaskReport};
+
+/// Which task: the play, the digest of the task as written, and how often the host had come to it before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// Number of the play.
+    pub play: u32,
+    /// Digest of the task as written.
+    pub id: String,
+    /// How often the host had come to it.
+    pub nth: u32,
+}
+
+/// One pass of a loop, or the only one.
+#[derive(Clone, Debug, Default)]
+pub struct Pass {
+    /// Steps that must not be repeated were begun, and no result followed.
+    pub begun: bool,
+    /// What it came to.
+    pub result: Option<TaskReport>,
+    /// What was found out about it.
+    pub found: Option<Found>,
+}
+
+impl Pass {
+    /// It came to a result with which the host went on.
+    pub fn is_final(&self) -> bool {
+        self.result.as_ref().is_some_and(is_final)
+    }
+
+    /// Nobody knows whether it was done.
+    pub fn is_in_doubt(&self) -> bool {
+        let doubtful = |report: &TaskReport| report.status == Status::InDoubt && !report.did.repeatable;
+        self.begun || self.result.as_ref().is_some_and(doubtful)
+    }
+}
+
+/// A result with which a host went on.
+pub(super) fn is_final(report: &TaskReport) -> bool {
+    report.status.is_good() || report.ignored || report.rescued
+}
+
+/// One task on one host.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which task.
+    pub key: Key,
+    /// As it was shown.
+    pub task: String,
+    /// `file:line` it was written at.
+    pub path: String,
+    /// The run that began it.
+    pub run: String,
+    /// The task as a whole.
+    pub whole: Pass,
+    /// The passes of its loop.
+    pub passes: BTreeMap<u32, Pass>,
+    /// Steps that must not be repeated were taken.
+    pub acted: bool,
+}
+
+impl Record {
+    /// The host went on behind it.
+    pub fn is_final(&self) -> bool {
+        self.whole.is_final()
+    }
+
+    /// It was done, or maybe done.
+    pub fn matters(&self) -> bool {
+        self.is_final()
+            || self.whole.is_in_doubt()
+            || self.passes.values().any(|pass| pass.is_final() || pass.is_in_doubt())
+    }
+
+    /// Doing it again does no harm: it changed nothing, and took no step that must not be repeated.
+    pub fn only_looked(&self) -> bool {
+        let good = |report: &TaskReport| matches!(report.status, Status::Ok | Status::Skipped);
+        !self.acted && self.whole.result.as_ref().is_some_and(good)
+    }
+}
+
+/// The result of a report, as the task gave it. What was lost on the way is left out.
+pub fn outcome(report: &TaskReport) -> Outcome {
+    let mut values = Map::new();
+    let has = |key: &str| report.did.keys.iter().any(|have| have == key);
+    if has("rc") {
+        values.insert("rc".into(), report.rc.into());
+    }
+    for (key, text) in [("stdout", &report.stdout), ("stderr", &report.stderr)] {
+        let lines = format!("{key}_lines");
+        if has(key) {
+            values.insert(key.into(), text.as_str().into());
+        }
+        if has(&lines) {
+            values.insert(lines, text.lines().map(Json::from).collect());
+        }
+    }
+    if has("failed") {
+        values.insert("failed".into(), (!report.status.is_good()).into());
+    }
+    if has("warnings") {
+        values.insert("warnings".into(), report.warnings.clone().into());
+    }
+    if let Json::Object(rest) = &report.result {
+        values.extend(rest.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+    values
+        .entry("changed")
+        .or_insert_with(|| (report.status == Status::Changed).into());
+    Outcome {
+        status: report.status,
+        values,
+        diff: Vec::new(),
+        variables: None,
+        refused: report.refused,
+    }
+}

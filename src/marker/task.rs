@@ -1,0 +1,79 @@
+//! The marker of one task on one host.
+
+use crate::marker::digest::TaskParts;
+use crate::marker::record::escape;
+
+/// What is done about a task that was done and was changed since (`on_change`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// It is refused.
+    Stop,
+    /// It is done again.
+    Rerun,
+    /// It counts as done.
+    Keep,
+}
+
+/// Who says whether a command that ended was the task done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    /// The host: rc 0 is done.
+    Host,
+    /// The host: every rc is done (`failed_when: false`).
+    Any,
+    /// The controller, afterwards (`failed_when`, several steps).
+    Controller,
+}
+
+/// The marker of one task on one host.
+#[derive(Clone, Debug)]
+pub struct Marker {
+    /// Its name.
+    pub name: String,
+    /// Its file name, see [`super::file_name`].
+    pub file: String,
+    /// What the task is.
+    pub parts: TaskParts,
+    /// Further facts for the record, as keys and values: who, in which run.
+    pub facts: Vec<(&'static str, String)>,
+    /// What is done when the task is another one than the one that was done.
+    pub on_change: OnChange,
+    /// A task in doubt is done again (`--in-doubt rerun`).
+    pub rerun: bool,
+    /// Shell text that decides about a task in doubt: 0 it was done, 1 it was not.
+    pub verify: Option<Vec<u8>>,
+    /// Who says what was done.
+    pub judge: Judge,
+}
+
+impl Marker {
+    /// The arguments of `marker.sh`.
+    pub(super) fn arguments(&self, nonce: &str, look: bool) -> Vec<Vec<u8>> {
+        let digest = self.parts.digest();
+        let mut facts = format!("name {}\nnonce {nonce}\ndigest {digest}\n", escape(&self.name));
+        for (key, value) in &self.facts {
+            facts += &format!("{key} {}\n", escape(value));
+        }
+        facts += &self.parts.lines(nonce);
+        let change = match self.on_change {
+            OnChange::Stop => "stop",
+            OnChange::Rerun => "rerun",
+            OnChange::Keep => "keep",
+        };
+        let judge = match self.judge {
+            Judge::Host => "host",
+            Judge::Any => "any",
+            Judge::Controller => "controller",
+        };
+        vec![
+            if look { "look" } else { "run" }.into(),
+            self.file.clone().into(),
+            digest.into(),
+            facts.into(),
+            change.into(),
+            if self.rerun { "rerun" } else { "stop" }.into(),
+            self.verify.clone().unwrap_or_default(),
+            judge.into(),
+        ]
+    }
+}
