@@ -117,8 +117,8 @@ fn excerpt(text: &str) -> String {
 
 fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
     let name = visible(&marker.name);
-    let show = format!("`batchssh markers show {}`", quote_str(&name));
-    let clear = format!("`batchssh markers clear {}`", quote_str(&name));
+    let show = "its record in the folder `markers` of the store on the host";
+    let clear = "by removing its record from the folder `markers` of the store on the host";
     match verdict {
         Verdict::Done(record) => done(&record, format!("done by {}", origin(&record))),
         Verdict::Kept(record) => done(
@@ -142,14 +142,14 @@ fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
             refused(
                 format!(
                     "the marker `{name}` says that this task was done by {}, and it was changed since then: {}; say `on_change: \
-                     rerun` or `on_change: keep`, or forget it with {clear}",
+                     rerun` or `on_change: keep`, or forget it {clear}",
                     origin(&record),
                     differences.join("; ")
                 ),
                 Refusal::Guard,
             )
         }
-        Verdict::Doubt(doubt) => in_doubt(&doubtful(&name, &doubt, host, run, &show), values_of(&doubt.record)),
+        Verdict::Doubt(doubt) => in_doubt(&doubtful(&name, &doubt, host, run, show), values_of(&doubt.record)),
         Verdict::Store(words) => refused(
             format!(
                 "the marker `{name}` cannot be kept on this host, so the task was not run: {}; mend that, or name another \
@@ -181,7 +181,7 @@ fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> Str
     let by = origin(record);
     let owner = record.get("run").unwrap_or_else(|| run.to_owned());
     let decide = format!(
-        "look at the host and say `batchssh doubt resolve {} {} --done` or `--not-done`, or run it again with `--in-doubt rerun`",
+        "begun by run {} on {}: look at the host; give the task a `verify:` that decides, or run it again with `--in-doubt rerun`",
         quote_str(&visible(&owner)),
         quote_str(host)
     );

@@ -318,9 +318,8 @@ fn resolved() -> Outcome {
 /// It was begun, and nobody saw its end.
 fn in_doubt(record: &Record, host: &HostName) -> Outcome {
     let reason = format!(
-        "it was begun by run {run}, and nobody saw its end; look at the host, then say what you found with \
-         `batchssh doubt resolve {run} {host} --done` or `--not-done`, or go on with `--in-doubt rerun` (it may run twice) \
-         or `--in-doubt skip`",
+        "it was begun by run {run}, and nobody saw its end; look at {host}, then go on with \
+         `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
         run = record.run,
         host = crate::shell::quote_str(host.as_str()),
     );

@@ -185,7 +185,7 @@ fn resume_leaves_what_was_begun_in_doubt_and_does_the_rest() {
         .map(|event| text(&event["msg"]).to_owned())
         .unwrap();
     assert!(
-        msg.contains("nobody saw its end") && msg.contains("batchssh doubt resolve"),
+        msg.contains("nobody saw its end") && msg.contains("--in-doubt rerun"),
         "{msg}"
     );
     // In doubt it stays, until somebody says what to do.

@@ -39,8 +39,7 @@ impl Line {
                 } else {
                     "is not going on"
                 };
-                Diagnostic::new(format!("run {id} {what} ({error})"))
-                    .help(format!("`batchssh runs show {id}` shows what it came to"))
+                Diagnostic::new(format!("run {id} {what} ({error})")).help("`batchssh runs list` shows what it came to")
             });
         }
         // Few are open at a time; each that is gone is told by one look at its folder.
