@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use super::entry::{self, Entry};
+use super::entry::{self, Entry, Marker};
 use super::pattern::{Hashed, PatternList};
 
 /// Warnings told about one file; the rest is counted.
@@ -17,7 +18,12 @@ pub(super) struct KnownFile {
     patterns: Vec<(PatternList, usize)>,
     hashed: Vec<(Hashed, usize)>,
     lines: usize,
+    /// Names by key, made when it is asked for.
+    names: OnceLock<Names>,
 }
+
+/// Lines and names by key.
+type Names = HashMap<Vec<u8>, Vec<(usize, String)>>;
 
 impl KnownFile {
     /// Reads a file's bytes. What cannot be understood is skipped and warned about, with its place.
@@ -67,6 +73,7 @@ impl KnownFile {
         let Some((names, entry)) = entry::parse(line, number)? else {
             return Ok(());
         };
+        self.names = OnceLock::new();
         let index = self.entries.len();
         if names.starts_with('|') {
             self.hashed
@@ -80,6 +87,33 @@ impl KnownFile {
         }
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// The plain names that have this key, with their lines.
+    pub(super) fn names_of(&self, key: &[u8]) -> Vec<String> {
+        let index = self.names.get_or_init(|| {
+            let mut index = Names::new();
+            #[expect(clippy::iter_over_hash_type, reason = "each list is sorted in the end")]
+            for (name, places) in &self.plain {
+                for entry in places.iter().filter_map(|place| self.entries.get(*place)) {
+                    if entry.marker == Marker::None {
+                        let names = index.entry(entry.key.clone()).or_default();
+                        names.push((entry.line, name.clone()));
+                    }
+                }
+            }
+            #[expect(clippy::iter_over_hash_type, reason = "each list is sorted by itself")]
+            for names in index.values_mut() {
+                names.sort();
+                names.dedup();
+            }
+            index
+        });
+        let names = index.get(key).map(Vec::as_slice).unwrap_or_default();
+        names
+            .iter()
+            .map(|(line, name)| format!("{name} ({}:{line})", self.path))
+            .collect()
     }
 
     /// Every line for `name`, in file order, each with the file's path.
