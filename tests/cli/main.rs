@@ -30,6 +30,7 @@ mod replay;
 mod resume;
 mod retry;
 mod runs;
+mod scan_keys;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
