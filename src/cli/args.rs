@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::lock::LockArgs;
+use crate::cli::scan_keys::args::ScanKeysArgs;
 use crate::cli::vault::args::{VaultArgs, VaultFlags};
 use crate::names::parse_duration;
 
@@ -33,6 +34,8 @@ pub enum Command {
     Get(GetArgs),
     /// Find out which hosts are alive: TCP, SSH, host key, login
     Ping(PingArgs),
+    /// Collect the host keys of a fleet; show what is new, changed, or shared by several hosts
+    ScanKeys(ScanKeysArgs),
     /// Look at every host, fold equal answers, show the odd ones
     Audit(Box<crate::cli::audit::AuditArgs>),
     /// Go on with a run on the hosts that did not succeed, each from the task it failed at

@@ -34,6 +34,7 @@ use crate::report::progress::Progress;
 use crate::report::retry_file::RetryFile;
 use crate::report::{Sink, ansible, csv, jsonl, lines, oneline};
 use crate::source::Diagnostics;
+use crate::transport::KeyKind;
 
 /// What a run is, beside its plan.
 pub struct Occasion {
@@ -74,18 +75,30 @@ pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Exi
         Verdict::Refused => return Ok(ExitCode::Refused),
         Verdict::Admitted => {}
     }
-    prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
+    prepare(setup, plan, occasion, None)?.run(&Work::Plan(plan))
 }
 
 /// Finds out how far one gets with the hosts of the plan.
 pub fn scan(setup: Setup, plan: &Plan, occasion: &Occasion, tcp_only: bool) -> Result<ExitCode, Diagnostics> {
-    prepare(setup, plan, occasion)?.run(&Work::Scan { tcp_only })
+    prepare(setup, plan, occasion, None)?.run(&Work::Scan { tcp_only })
+}
+
+/// Looks at the host keys of the hosts of the plan; `sink` gets the results.
+pub fn scan_keys(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    kinds: &[KeyKind],
+    sink: Box<dyn Sink>,
+) -> Result<ExitCode, Diagnostics> {
+    prepare(setup, plan, occasion, Some(sink))?.run(&Work::Keys { kinds })
 }
 
 /// What the workers do.
 enum Work<'a> {
     Plan(&'a Plan),
     Scan { tcp_only: bool },
+    Keys { kinds: &'a [KeyKind] },
 }
 
 /// The hosts of all plays, each once, in inventory order.
@@ -108,7 +121,12 @@ pub fn all_hosts(shared: &Shared, plan: &Plan) -> Result<Vec<HostName>, Diagnost
     Ok(hosts)
 }
 
-fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diagnostics> {
+fn prepare(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    instead: Option<Box<dyn Sink>>,
+) -> Result<Ready, Diagnostics> {
     let cancel = CancelToken::new();
     let (late_teller, tell, keep) = late_tell();
     let words = setup.words.clone();
@@ -181,8 +199,12 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         OutputArg::Ansible
     });
     let for_people = output.form.is_none_or(OutputArg::is_for_people);
-    let console: Box<dyn Sink> = match &occasion.audit {
-        Some(audit) if for_people => Box::new(AuditSink::new(
+    // An output of the command's own takes the place of those for people, and stands beside the others.
+    let (instead, beside) = if for_people { (instead, None) } else { (None, instead) };
+    sinks.extend(beside);
+    let console: Box<dyn Sink> = match (instead, &occasion.audit) {
+        (Some(own), _) => own,
+        (None, Some(audit)) if for_people => Box::new(AuditSink::new(
             audit.clone(),
             Screen {
                 out,
@@ -417,6 +439,10 @@ impl Ready {
             Work::Plan(plan) => engine.run(plan),
             Work::Scan { tcp_only } => {
                 engine.scan(&self.hosts, *tcp_only);
+                Ok(Ended { crashed: false })
+            }
+            Work::Keys { kinds } => {
+                engine.scan_keys(&self.hosts, kinds);
                 Ok(Ended { crashed: false })
             }
         };

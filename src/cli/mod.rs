@@ -21,6 +21,7 @@ mod policy;
 mod retry;
 mod run;
 mod runs;
+mod scan_keys;
 mod secrets;
 mod setup;
 mod signals;
@@ -64,6 +65,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Put(args) => commands::put(args),
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
+        Command::ScanKeys(args) => scan_keys::scan_keys(args),
         Command::Audit(args) => audit::audit(args),
         Command::Ctl(args) => ctl::ctl(args),
         Command::Retry(args) => retry::retry(args),

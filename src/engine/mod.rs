@@ -10,6 +10,7 @@ pub mod gate;
 mod held;
 pub mod hide;
 mod host;
+mod host_keys;
 pub mod include;
 mod keywords;
 mod lease;

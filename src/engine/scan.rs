@@ -27,6 +27,16 @@ const STAGES: [(Stage, &str); 5] = [
 impl Engine<'_> {
     /// Tries every host; `tcp_only` speaks no SSH.
     pub fn scan(&self, hosts: &[HostName], tcp_only: bool) {
+        self.look_at_each(hosts, "ping", |shared, name| try_host(shared, name, tcp_only));
+    }
+
+    /// Looks at every host once, outside of any plan. `what` is what people call it.
+    pub(super) fn look_at_each(
+        &self,
+        hosts: &[HostName],
+        what: &str,
+        look: impl Fn(&Shared, &HostName) -> TaskReport + Sync,
+    ) {
         let shared = self.shared;
         self.each(hosts.iter().collect(), |name, _| {
             if shared.cancel.is_winding_down() || shared.gate.skipped(name).is_some() {
@@ -36,9 +46,9 @@ impl Engine<'_> {
             host.started();
             (shared.tell)(EventKind::HostStarted {
                 host: name.clone(),
-                task: "ping".to_owned(),
+                task: what.to_owned(),
             });
-            let report = try_host(shared, name, tcp_only);
+            let report = look(shared, name);
             host.judge(&report);
             (shared.tell)(EventKind::TaskResult(Box::new(report)));
             host.tell_done(shared);
@@ -58,12 +68,21 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         Ok(()) => (Status::Ok, words.join(", ")),
         Err(msg) => (Status::Unreachable, msg),
     };
+    let mut report = report(name, "ping", begun);
+    report.status = status;
+    report.msg = msg;
+    report.result = json!({ "stages": stages });
+    report
+}
+
+/// A report about a look, with nothing in it yet.
+pub(super) fn report(name: &HostName, what: &str, begun: Instant) -> TaskReport {
     TaskReport {
         host: name.clone(),
-        task: "ping".to_owned(),
-        module: "ping".to_owned(),
+        task: what.to_owned(),
+        module: what.to_owned(),
         path: String::new(),
-        status,
+        status: Status::Ok,
         ignored: false,
         rescued: false,
         rc: None,
@@ -71,10 +90,10 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
         stderr: String::new(),
         stdout_b64: None,
         stderr_b64: None,
-        msg,
+        msg: String::new(),
         seconds: begun.elapsed().as_secs_f64(),
         item: None,
-        result: json!({ "stages": stages }),
+        result: Json::Null,
         diff: Vec::new(),
         notified: Vec::new(),
         looped: false,
@@ -86,12 +105,17 @@ fn try_host(shared: &Shared, name: &HostName, tcp_only: bool) -> TaskReport {
     }
 }
 
-/// Goes as far as it can; each stage's verdict goes to `stages`.
-fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<String, Json>) -> Result<(), String> {
-    let settings = scope::of_host(shared, name)
+/// How the host is connected to.
+pub(super) fn settings_of(shared: &Shared, name: &HostName) -> Result<ConnectSettings, String> {
+    scope::of_host(shared, name)
         .map_err(ModuleError::from)
         .and_then(|scope| Lookup::new(shared, &scope, name, None)?.connect_settings(name, &Keywords::default()))
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| error.to_string())
+}
+
+/// Goes as far as it can; each stage's verdict goes to `stages`.
+fn reach(shared: &Shared, name: &HostName, tcp_only: bool, stages: &mut Map<String, Json>) -> Result<(), String> {
+    let settings = settings_of(shared, name)?;
     let direct = settings.jumps.is_empty() && settings.proxy_command.is_none() && !settings.local;
     if direct && let Err(error) = tcp(&settings, stages) {
         return Err(error);

@@ -29,6 +29,7 @@ mod preflight;
 mod replay;
 mod resume;
 mod retry;
+mod scan_keys;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
