@@ -52,6 +52,7 @@ impl Work<'_> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
         host.taken_up = false;
+        host.decides = false;
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -294,8 +295,10 @@ impl Work<'_> {
             host.doing.did.again = false;
             Decision::Run
         };
+        host.decides = false;
         let Some(pass) = pass else { return run(host) };
         host.taken_up = pass.may_have_changed();
+        host.decides = pass.is_in_doubt();
         if let Some(report) = &pass.result
             && pass.is_final()
         {
@@ -311,7 +314,10 @@ impl Work<'_> {
             return run(host);
         }
         match (pass.found, self.shared.options.in_doubt) {
-            (Some(Found::Done), _) => Decision::Done(Box::new(resolved()), None),
+            (Some(Found::Done), _) => {
+                host.decided(Status::Changed);
+                Decision::Done(Box::new(resolved()), None)
+            }
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),
             (None, InDoubt::Stop | InDoubt::Skip) => Decision::Not(Box::new(in_doubt(record, &host.name))),
         }

@@ -1,6 +1,20 @@
 //! The narrow door to a host: [`Transport`] connects, [`Session`] runs commands and moves files.
 //! One session belongs to one thread at a time. Nothing above this room sees an `ssh2` type.
 
+// What hosts send cannot make this room panic: see docs/reliability.md.
+#![cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -340,7 +340,8 @@ impl Asking<'_> {
         asked.evidence.push(Evidence {
             check: check.name.clone(),
             command: String::from_utf8_lossy(&question.text).into_owned(),
-            digest: (standing != Standing::InDoubt).then_some(digest),
+            digest: (standing != Standing::InDoubt).then(|| digest.clone()),
+            seen: (standing == Standing::InDoubt).then_some(digest),
         });
         Outcome::Answered {
             lines: seen.lines,

@@ -84,6 +84,7 @@ impl Fold {
             EventKind::PreflightVerdict(verdict) => self.approved.verdict(*verdict),
             EventKind::TaskRetrying { host, .. } => self.attempt_ended(&host),
             EventKind::ItemResult(report) => {
+                self.approved.result(&report);
                 let index = report.did.index.unwrap_or_default();
                 if let Some(record) = self.of_report(&report) {
                     let result = Some(*report);

@@ -326,6 +326,10 @@ impl Human {
         if self.adhoc && !item {
             self.blocks.taken += 1;
         }
+        // Its items have told why.
+        if report.looped && !item && !report.status.is_good() {
+            return;
+        }
         let verbosity = self.options.verbosity;
         let pending = self.pending(&report.task, &report.path);
         pending.gathered.take(report, verbosity, now);

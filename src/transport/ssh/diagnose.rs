@@ -52,7 +52,7 @@ fn lists(bytes: &[u8]) -> Option<Vec<String>> {
     let mut rest = bytes;
     loop {
         let end = rest.iter().position(|&b| b == b'\n')?;
-        let (line, tail) = rest.split_at_checked(end + 1)?;
+        let (line, tail) = rest.split_at_checked(end.saturating_add(1))?;
         rest = tail;
         if line.starts_with(b"SSH-") {
             break;

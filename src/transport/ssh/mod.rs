@@ -142,7 +142,7 @@ fn persist<T>(
         if deadline.sleep(pause).is_err() {
             return Err(fault.into_error(tries));
         }
-        tries += 1;
+        tries = tries.saturating_add(1);
     }
 }
 

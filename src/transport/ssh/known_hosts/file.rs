@@ -33,10 +33,9 @@ impl KnownFile {
             ..Self::default()
         };
         let mut skipped = 0usize;
-        for (index, line) in text.split(|&b| b == b'\n').enumerate() {
-            let number = index + 1;
+        for (number, line) in (1..).zip(text.split(|&b| b == b'\n')) {
             if let Err(reason) = file.add(line, number) {
-                skipped += 1;
+                skipped = skipped.saturating_add(1);
                 if skipped <= MAX_WARNINGS {
                     tracing::warn!("{}:{number}: skipped: {reason}", file.path);
                 }
@@ -50,7 +49,11 @@ impl KnownFile {
             file.lines = 0;
         }
         if skipped > MAX_WARNINGS {
-            tracing::warn!("{}: {} more lines skipped", file.path, skipped - MAX_WARNINGS);
+            tracing::warn!(
+                "{}: {} more lines skipped",
+                file.path,
+                skipped.saturating_sub(MAX_WARNINGS)
+            );
         }
         file
     }
@@ -60,7 +63,7 @@ impl KnownFile {
         self.path = path.display().to_string();
         // The line is ours: it can be read.
         let _ = self.add(line.as_bytes(), number);
-        self.lines += 1;
+        self.lines = self.lines.saturating_add(1);
     }
 
     /// How many lines there are.

@@ -162,7 +162,11 @@ impl KnownHosts {
             .map_err(|error| fail("write", error))?;
         let meta = handle.metadata().map_err(|error| fail("read", error))?;
         if let Some(cached) = cache.get_mut(file) {
-            let number = cached.base.lines() + cached.added.lines() + 1;
+            let number = cached
+                .base
+                .lines()
+                .saturating_add(cached.added.lines())
+                .saturating_add(1);
             cached.added.add_line(line.trim(), file, number);
             cached.stamp = Stamp::of(&meta);
         }
@@ -246,7 +250,9 @@ fn collect(cached: &Cached, name: &str) -> Vec<(String, Entry)> {
 fn ends_with_newline(mut handle: &std::fs::File, length: u64) -> bool {
     use std::io::{Read, Seek, SeekFrom};
     let mut last = [0u8; 1];
-    handle.seek(SeekFrom::Start(length - 1)).is_ok() && handle.read_exact(&mut last).is_ok() && last[0] == b'\n'
+    handle.seek(SeekFrom::Start(length.saturating_sub(1))).is_ok()
+        && handle.read_exact(&mut last).is_ok()
+        && last == *b"\n"
 }
 
 fn without_port(name: &str) -> Option<&str> {

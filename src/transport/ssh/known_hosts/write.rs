@@ -153,7 +153,7 @@ fn without(text: &[u8], keys: &[NewKey], written: &mut Written) -> Vec<u8> {
             ));
             out.extend_from_slice(line);
         } else {
-            written.removed += 1;
+            written.removed = written.removed.saturating_add(1);
             let gone = |name: &&str| in_the_way.iter().any(|new| new.name.eq_ignore_ascii_case(name));
             let left: Vec<&str> = names.split(',').filter(|name| !gone(name)).collect();
             if !names.starts_with('|') && !left.is_empty() {
