@@ -169,8 +169,12 @@ fn prepare(
         .map_err(|error| crate::source::Diagnostic::new(format!("cannot make a pair of sockets: {error}")))?;
     let rings = bell.0.clone();
     let feed = Feed::new(move || rings.ring());
+    let mut journalled = false;
     match Journal::create(&store.dir, &shared.options.run_id) {
-        Ok(journal) => sinks.push(Box::new(journal)),
+        Ok(journal) => {
+            sinks.push(Box::new(journal));
+            journalled = true;
+        }
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
             outside.state_dir.display()
@@ -215,7 +219,11 @@ fn prepare(
         }
         _ => match form {
             OutputArg::Human => {
-                let rerun = retry_file.as_ref().map(|path| rerun(&words, path));
+                let rerun = if journalled {
+                    Some(format!("batchssh retry {}", shared.options.run_id))
+                } else {
+                    retry_file.as_ref().map(|path| rerun(&words, path))
+                };
                 let options = HumanOptions {
                     term,
                     verbosity: output.verbosity,
@@ -358,7 +366,7 @@ fn late_tell() -> (
     (slot, tell, keep)
 }
 
-/// The command that runs again what did not succeed.
+/// The command that runs again what did not succeed, where there is no journal to go on from.
 fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     let mut out: Vec<String> = vec!["batchssh".to_owned()];
     let mut skip = false;
@@ -422,7 +430,7 @@ impl Ready {
                 files: self.files.clone(),
             });
         }
-        let policies = policy::files(&self.shared.policy.policy);
+        let policies = crate::engine::windows::files(&self.shared.policy.policy);
         if !policies.is_empty() {
             let refused = Vec::new();
             (self.shared.tell)(EventKind::PolicyChecked { policies, refused });

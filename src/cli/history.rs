@@ -241,7 +241,7 @@ fn is_of_another(event: &Event, host: &HostName) -> bool {
     let other = |report: &TaskReport| report.host != *host && report.delegated_to.as_deref() != Some(host.as_str());
     match &event.kind {
         EventKind::TaskResult(report) | EventKind::ItemResult(report) => other(report),
-        EventKind::PreflightAnswer(answer) => answer.host != *host,
+        EventKind::PreflightAnswer(answer) | EventKind::CanaryAnswer(answer) => answer.host != *host,
         EventKind::TaskActing { host: of, .. } | EventKind::TaskRetrying { host: of, .. } => of != host,
         _ => false,
     }

@@ -85,7 +85,11 @@ impl<W: Write + Send> Sink for Csv<W> {
                 self.rows.flush()
             }
             EventKind::PreflightAnswer(answer) => {
-                self.row(&answered(answer))?;
+                self.row(&answered("pre-flight", answer))?;
+                self.rows.flush()
+            }
+            EventKind::CanaryAnswer(answer) => {
+                self.row(&answered("canary", answer))?;
                 self.rows.flush()
             }
             EventKind::Message {

@@ -175,9 +175,13 @@ impl Past {
             }
             EventKind::TaskResult(report) => Some(self.result(event, report)),
             EventKind::PreflightAnswer(answer) => {
-                let mut done = self.done(event.time.clone(), 0, answered(answer), String::new());
+                let mut done = self.done(event.time.clone(), 0, answered("pre-flight", answer), String::new());
                 done.play = Arc::clone(&self.asking);
                 Some(done)
+            }
+            EventKind::CanaryAnswer(answer) => {
+                let report = answered("canary", answer);
+                Some(self.done(event.time.clone(), self.play, report, String::new()))
             }
             EventKind::PreflightStarted { play, .. } => {
                 self.asking = Arc::from(play.as_str());
@@ -187,6 +191,9 @@ impl Past {
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::PreflightVerdict(_)
+            | EventKind::WaveStarted { .. }
+            | EventKind::CanaryVerdict(_)
+            | EventKind::CanaryDecided { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
@@ -269,9 +276,9 @@ impl Past {
     }
 }
 
-/// An answer to a pre-flight check as a result.
-pub(crate) fn answered(answer: &PreflightAnswer) -> TaskReport {
-    let task = format!("pre-flight: {}", answer.check);
+/// An answer to a check as a result; `when` it was asked: `pre-flight`, `canary`.
+pub(crate) fn answered(when: &str, answer: &PreflightAnswer) -> TaskReport {
+    let task = format!("{when}: {}", answer.check);
     let mut report = TaskReport {
         rc: answer.rc.map(i64::from),
         stdout: answer.answer.clone(),

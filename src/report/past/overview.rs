@@ -270,6 +270,14 @@ impl<'a> Observer<'a> {
                 what: change.words(),
                 by: by.clone(),
             }),
+            EventKind::CanaryDecided { place, accepted, by } => {
+                let word = if *accepted { "accepted" } else { "not accepted" };
+                overview.controlled.push(Changed {
+                    time: event.time.clone(),
+                    what: format!("wave {} of {} {word}", place.wave, place.waves),
+                    by: if by.is_empty() { "nobody".to_owned() } else { by.clone() },
+                });
+            }
             EventKind::RunCancelled { reason } => overview.stopped_by = Some(reason.clone()),
             EventKind::RunFinished { exit_code, seconds, .. } => {
                 overview.state = State::Ended;
@@ -280,6 +288,9 @@ impl<'a> Observer<'a> {
             | EventKind::PreflightStarted { .. }
             | EventKind::PreflightAnswer(_)
             | EventKind::PreflightVerdict(_)
+            | EventKind::WaveStarted { .. }
+            | EventKind::CanaryAnswer(_)
+            | EventKind::CanaryVerdict(_)
             | EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
