@@ -424,7 +424,7 @@ impl Ready {
                 files: self.files.clone(),
             });
         }
-        let policies = policy::files(&self.shared.policy.policy);
+        let policies = crate::engine::windows::files(&self.shared.policy.policy);
         if !policies.is_empty() {
             let refused = Vec::new();
             (self.shared.tell)(EventKind::PolicyChecked { policies, refused });

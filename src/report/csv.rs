@@ -75,14 +75,18 @@ impl Sink for Csv {
                 self.row(report)?;
                 self.rows.flush()
             }
-            EventKind::PreflightAnswer(answer) => {
+            EventKind::PreflightAnswer(answer) | EventKind::CanaryAnswer(answer) => {
+                let when = match &event.kind {
+                    EventKind::CanaryAnswer(_) => "canary",
+                    _ => "pre-flight",
+                };
                 let report = TaskReport {
                     rc: answer.rc.map(i64::from),
                     stdout: answer.answer.clone(),
                     seconds: answer.seconds,
                     ..TaskReport::bare(
                         &answer.host,
-                        format!("pre-flight: {}", answer.check),
+                        format!("{when}: {}", answer.check),
                         answer.status,
                         answer.msg.clone(),
                     )

@@ -13,6 +13,7 @@ macro_rules! put {
 }
 
 pub mod ansible;
+mod canary;
 pub mod csv;
 pub mod delivery;
 pub mod feed;

@@ -12,6 +12,7 @@ mod pty;
 
 mod audit;
 mod become_user;
+mod canary;
 mod exec;
 mod files;
 mod flow;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::engine::canary::PastWaves;
 use crate::engine::replay::approved::Approved;
 use crate::engine::replay::record::{Key, Pass, Record, is_final};
 use crate::engine::replay::{Once, Replay, Resolution, Track, others};
@@ -23,11 +24,13 @@ pub struct Fold {
     /// Hosts that the last run with them could not give back.
     open: HashSet<HostName>,
     approved: Approved,
+    waves: PastWaves,
 }
 
 impl Fold {
     /// Takes one event into account.
     pub fn observe(&mut self, event: EventKind) {
+        self.waves.observe(&event);
         match event {
             EventKind::RunStarted { run, origin, hosts, .. } => {
                 self.run = run;
@@ -103,6 +106,10 @@ impl Fold {
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::PreflightStarted { .. }
+            | EventKind::WaveStarted { .. }
+            | EventKind::CanaryAnswer(_)
+            | EventKind::CanaryVerdict(_)
+            | EventKind::CanaryDecided { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
@@ -258,6 +265,8 @@ impl Fold {
             others: others.collect(),
             open: self.open,
             prior,
+            waves: self.waves,
+            accept_wave: false,
         }
     }
 }
