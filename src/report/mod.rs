@@ -22,6 +22,7 @@ pub mod jsonl;
 pub mod lines;
 pub mod live;
 pub mod oneline;
+pub mod patient;
 pub mod progress;
 pub mod retry_file;
 pub mod terminal;
