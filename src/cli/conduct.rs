@@ -23,7 +23,7 @@ use crate::engine::gate::Forks;
 use crate::engine::preflight::Hooks;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{Control, EventKind, Severity, WrittenFile};
+use crate::event::{Control, EventKind, HashedFile, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
@@ -176,7 +176,9 @@ fn prepare(
         .map_err(|error| crate::source::Diagnostic::new(format!("cannot make a pair of sockets: {error}")))?;
     let rings = bell.0.clone();
     let feed = Feed::new(move || rings.ring());
+    let mut journalled = false;
     match Journal::create(&store.dir, &shared.options.run_id) {
+<<<<<<< HEAD
         Ok(journal) => sinks.push(Box::new(journal)),
         // Nobody could go on with it, or tell afterwards what was done.
         Err(error) if !occasion.adhoc && !shared.options.check => {
@@ -186,6 +188,11 @@ fn prepare(
             ))
             .help("set XDG_STATE_HOME to a place that can be written to")
             .into());
+=======
+        Ok(journal) => {
+            sinks.push(Box::new(journal));
+            journalled = true;
+>>>>>>> main
         }
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
@@ -239,7 +246,11 @@ fn prepare(
         }
         _ => match form {
             OutputArg::Human => {
-                let rerun = retry_file.as_ref().map(|path| rerun(&words, path));
+                let rerun = if journalled {
+                    Some(format!("batchssh retry {}", shared.options.run_id))
+                } else {
+                    retry_file.as_ref().map(|path| rerun(&words, path))
+                };
                 let options = HumanOptions {
                     term,
                     verbosity: output.verbosity,
@@ -387,7 +398,7 @@ fn late_tell() -> (
     (slot, tell, keep)
 }
 
-/// The command that runs again what did not succeed.
+/// The command that runs again what did not succeed, where there is no journal to go on from.
 fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     let mut out: Vec<String> = vec!["batchssh".to_owned()];
     let mut skip = false;
@@ -438,6 +449,12 @@ impl Ready {
         let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
         if let EventKind::RunStarted { origin, .. } = &mut started {
             self.lineage.complete(origin);
+            let files = self.shared.inventory.files().into_iter();
+            let hashed = files.map(|(path, sha256)| HashedFile {
+                path: path.display().to_string(),
+                sha256,
+            });
+            origin.inventory = hashed.collect();
         }
         (self.shared.tell)(started);
         if !self.files.is_empty() {
@@ -445,7 +462,7 @@ impl Ready {
                 files: self.files.clone(),
             });
         }
-        let policies = policy::files(&self.shared.policy.policy);
+        let policies = crate::engine::windows::files(&self.shared.policy.policy);
         if !policies.is_empty() {
             let refused = Vec::new();
             (self.shared.tell)(EventKind::PolicyChecked { policies, refused });

@@ -88,9 +88,9 @@ fn guarded(around: &Needs, index: usize, digest: Option<&str>, says: &str) -> Ou
              busybox, openssl, shasum; nothing was run"
         ),
         (None, Some(_)) => format!(
-            "refused: nobody knows whether what the pre-flight check `{check}` approved is still so (a task in doubt, or a change \
-             by somebody else); nothing was run; decide about the task in doubt, and run the playbook again so that the check \
-             looks anew"
+            "refused: nobody knows whether this host is still what the pre-flight check `{check}` approved (a task is in doubt \
+             here, or somebody else changed it); nothing was run; look at the host, decide about the task in doubt, and go on \
+             with `batchssh retry`, which looks anew"
         ),
         (Some(approved), Some(now)) => format!(
             "refused: this host is not any more what the pre-flight check `{check}` approved (sha256 {}…, now {}…); nothing was \
@@ -189,14 +189,18 @@ fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> Str
     let detail = visible(detail);
     match why {
         "running" => {
-            let processes = doubt.alive.iter().take(NAMED).map(|(pid, command)| match pid {
+            // Not the shell that we put around the command, unless that is all there is.
+            let (ours, alive): (Vec<_>, Vec<_>) = doubt.alive.iter().partition(|(_, command)| is_around(command));
+            let alive = if alive.is_empty() { ours } else { alive };
+            let processes = alive.iter().take(NAMED).map(|(pid, command)| match pid {
                 0 => visible(command),
                 pid => format!("{pid} (`{}`)", visible(command)),
             });
             let processes = processes.collect::<Vec<_>>().join(", ");
             format!(
-                "in doubt: `{name}` was started by {by}{began} and still runs there, process {processes}; wait for its end and \
-                 run this again"
+                "in doubt: `{name}` still runs there, process {processes}: wait for its end, then go on with `batchssh retry`; it was \
+                 begun by run {}{began}",
+                visible(&owner)
             )
         }
         "verify" => {
@@ -223,6 +227,11 @@ fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> Str
             "in doubt: `{name}` was started by {by}{began} and nobody saw its end; no process of it is left; {decide}"
         ),
     }
+}
+
+/// A shell that runs an envelope: its text begins so.
+fn is_around(command: &str) -> bool {
+    command.contains("-c b_nonce=")
 }
 
 /// Who did it and when.

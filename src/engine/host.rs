@@ -44,6 +44,10 @@ pub struct HostRun {
     pub recalled: Recalled,
     /// An earlier run began the task, and nobody saw its end.
     pub taken_up: bool,
+    /// The pass at hand decides what became of a task that was in doubt.
+    pub decides: bool,
+    /// A doubt was decided: the journal is to hold what the evidence is now.
+    pub settled: bool,
     /// As whom earlier runs held it, as far as noted.
     pub inherited: HashSet<Option<String>>,
     /// How often it has come to each task.
@@ -86,6 +90,8 @@ impl HostRun {
             track: None,
             recalled: Recalled::default(),
             taken_up: false,
+            decides: false,
+            settled: false,
             inherited: HashSet::new(),
             times: HashMap::new(),
             next: None,
@@ -112,6 +118,15 @@ impl HostRun {
         let before = *times;
         *times = before.saturating_add(1);
         before
+    }
+
+    /// The pass at hand came to this. When it was one in doubt, and it is known now what became of it, what the pre-flight
+    /// saw in this run is explained, and dangerous tasks may go on from there.
+    pub fn decided(&mut self, status: Status) {
+        if std::mem::take(&mut self.decides) && status.is_good() {
+            self.evidence.iter_mut().for_each(Evidence::settle);
+            self.settled = true;
+        }
     }
 
     /// A task begins.

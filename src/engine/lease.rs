@@ -153,7 +153,8 @@ impl HostRun {
             .is_some_and(|marker| marker.name.starts_with(OF_RUN));
         self.pending = around.pending(&hold);
         self.note_hold(shared, hold);
-        if let Some(guard) = &around.needs().guard {
+        // What was only asked about is as it was.
+        if let Some(guard) = around.needs().guard.as_ref().filter(|guard| guard.measured) {
             for (evidence, now) in self.evidence.iter_mut().zip(&guard.approved) {
                 evidence.digest.clone_from(&now.digest);
             }

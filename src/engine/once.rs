@@ -80,10 +80,15 @@ impl Work<'_> {
                 .iter()
                 .map(|evidence| Approved {
                     command: evidence.command.clone(),
-                    digest: evidence.digest.clone(),
+                    // What decides a doubt is bound to what this run saw: its marker is asked first.
+                    digest: evidence
+                        .digest
+                        .clone()
+                        .or_else(|| evidence.seen.clone().filter(|_| host.decides)),
                 })
                 .collect(),
             dangerous,
+            measured: false,
         });
         let needs = Needs {
             host: host.name.to_string(),

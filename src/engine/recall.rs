@@ -2,6 +2,7 @@
 //! whose end nobody saw is in doubt until the host, a command, or the user says what became of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value as Json;
 
@@ -19,8 +20,8 @@ use crate::names::HostName;
 use crate::plan::Action;
 use crate::settings::InDoubt;
 use crate::transport::SessionError;
-use crate::vars::Value;
 use crate::vars::templar::{from_json, missing};
+use crate::vars::{Scope, Value};
 
 /// What earlier runs say about the task that a host has come to, when it is not simply done.
 #[derive(Debug, Default)]
@@ -51,6 +52,7 @@ impl Work<'_> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
         host.taken_up = false;
+        host.decides = false;
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -95,7 +97,13 @@ impl Work<'_> {
             }
             Says::Unfinished(record) => match self.decide(host, &record, Some(&record.whole)) {
                 Decision::Run => None,
-                Decision::Done(outcome, _) => Some(self.restore(host, &outcome, None)),
+                Decision::Done(outcome, _) => {
+                    if let Some(watch) = &self.play.watch {
+                        let report = self.report(host, &Scope::new(), &outcome, Instant::now());
+                        watch.came(&report);
+                    }
+                    Some(self.restore(host, &outcome, None))
+                }
                 Decision::Not(outcome) => {
                     host.doing.did.again = true;
                     host.recalled = Recalled::Ends(outcome);
@@ -154,6 +162,9 @@ impl Work<'_> {
             return None;
         }
         self.inherit(host, record, report);
+        if !report.did.run_once || report.host == host.name {
+            self.play.note(report, false);
+        }
         let outcome = outcome_of(report);
         Some(self.restore(host, &outcome, Some(report)))
     }
@@ -284,8 +295,10 @@ impl Work<'_> {
             host.doing.did.again = false;
             Decision::Run
         };
+        host.decides = false;
         let Some(pass) = pass else { return run(host) };
         host.taken_up = pass.may_have_changed();
+        host.decides = pass.is_in_doubt();
         if let Some(report) = &pass.result
             && pass.is_final()
         {
@@ -301,7 +314,10 @@ impl Work<'_> {
             return run(host);
         }
         match (pass.found, self.shared.options.in_doubt) {
-            (Some(Found::Done), _) => Decision::Done(Box::new(resolved()), None),
+            (Some(Found::Done), _) => {
+                host.decided(Status::Changed);
+                Decision::Done(Box::new(resolved()), None)
+            }
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),
             (None, InDoubt::Stop | InDoubt::Skip) => Decision::Not(Box::new(in_doubt(record, &host.name))),
         }

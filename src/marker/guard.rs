@@ -18,6 +18,8 @@ pub struct Guard {
     pub approved: Vec<Approved>,
     /// The command must not run unless all is as approved.
     pub dangerous: bool,
+    /// It was measured around a command that ran.
+    pub measured: bool,
 }
 
 impl Guard {
@@ -37,6 +39,7 @@ impl Guard {
     /// Takes in what our own change made of it. Only where the measure before was as expected: what others changed stays
     /// unapproved.
     pub fn learn(&mut self, said: &Said) {
+        self.measured = true;
         for (index, one) in self.approved.iter_mut().enumerate() {
             let before = measure(said, "before", index);
             if before.is_some() && before == one.digest {
@@ -47,6 +50,7 @@ impl Guard {
 
     /// Nobody knows any more what is there: the end of a change was not seen.
     pub fn forget(&mut self) {
+        self.measured = true;
         for one in &mut self.approved {
             one.digest = None;
         }
@@ -76,7 +80,7 @@ mod tests {
         };
         let mut guard = Guard {
             approved: vec![approved('a'), approved('b'), approved('c')],
-            dangerous: false,
+            ..Guard::default()
         };
         let (a, d, e) = (digest('a'), digest('d'), digest('e'));
         let mut text = format!(

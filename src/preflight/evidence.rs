@@ -18,9 +18,20 @@ pub struct Evidence {
     /// SHA-256 of that output as it was last seen, hexadecimal; `None`: nobody knows what is there now (a task in doubt,
     /// a change by somebody else), and a dangerous task must not run.
     pub digest: Option<String>,
+    /// What the check saw in this run while a task of an earlier one was in doubt: it counts as soon as that is decided,
+    /// and for the command that decides it.
+    pub seen: Option<String>,
 }
 
 impl Evidence {
+    /// The doubt is decided: what was seen is what is there.
+    pub fn settle(&mut self) {
+        let seen = self.seen.take();
+        if self.digest.is_none() {
+            self.digest = seen;
+        }
+    }
+
     /// The digest of an answer.
     pub fn digest(stdout: &[u8]) -> String {
         hex(&Sha256::digest(stdout))

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::terminal::Terminal;
-use super::{Sink, json, minimal, preflight, text, words};
+use super::{Sink, canary, json, minimal, preflight, text, words};
 use crate::event::{Event, EventKind, Severity, Status, TaskReport};
 
 /// One line a result.
@@ -62,6 +62,13 @@ impl Sink for OneLine {
                     text::one_line(&verdict.check),
                     preflight::summary(verdict)
                 );
+                let line = self.term.paint(preflight::colour(verdict.decision), &line);
+                self.out.write_all(format!("{line}\n").as_bytes())?;
+                return self.out.flush();
+            }
+            EventKind::CanaryVerdict(verdict) => {
+                let play = text::one_line(verdict.play.trim());
+                let line = format!("CANARY | {play} | {}", canary::summary(verdict));
                 let line = self.term.paint(preflight::colour(verdict.decision), &line);
                 self.out.write_all(format!("{line}\n").as_bytes())?;
                 return self.out.flush();

@@ -12,6 +12,7 @@ mod pty;
 
 mod audit;
 mod become_user;
+mod canary;
 mod exec;
 mod files;
 mod flow;
@@ -29,6 +30,7 @@ mod preflight;
 mod replay;
 mod resume;
 mod retry;
+mod runs;
 mod scan_keys;
 mod signals;
 mod site;

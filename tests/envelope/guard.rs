@@ -20,6 +20,7 @@ fn guarded(approved: &[(&str, Option<&str>)], dangerous: bool) -> Task {
                 })
                 .collect(),
             dangerous,
+            measured: false,
         }),
         ..Task::default()
     }

@@ -36,17 +36,23 @@ pub struct LineageArgs {
     /// Tasks that were changed or added since are no reason to stop
     #[arg(long, hide = true, requires = "goes_on_with", conflicts_with = "from_start")]
     accept_changes: bool,
+    /// What the wave showed that was stopped is right
+    #[arg(long, hide = true, requires = "goes_on_with", conflicts_with = "from_start")]
+    accept_wave: bool,
 }
 
 impl LineageArgs {
     /// The words for going on with a run.
-    pub fn words(run: &str, from_start: bool, accept_changes: bool) -> Vec<String> {
+    pub fn words(run: &str, from_start: bool, accept_changes: bool, accept_wave: bool) -> Vec<String> {
         let mut words = vec![format!("--goes-on-with={run}")];
         if from_start {
             words.push("--from-start".to_owned());
         }
         if accept_changes {
             words.push("--accept-changes".to_owned());
+        }
+        if accept_wave {
+            words.push("--accept-wave".to_owned());
         }
         words
     }
@@ -61,8 +67,10 @@ impl LineageArgs {
             return words;
         }
         let mut command = false;
-        let own =
-            |word: &String| word.starts_with("--goes-on-with=") || word == "--from-start" || word == "--accept-changes";
+        let own = |word: &String| {
+            let own = ["--from-start", "--accept-changes", "--accept-wave"];
+            word.starts_with("--goes-on-with=") || own.contains(&word.as_str())
+        };
         words
             .into_iter()
             .filter(|word| {
@@ -141,7 +149,13 @@ impl Lineage {
             changes::check(&chain, &files, plan, &fold, &running)?;
         }
         fold.resolve(&ask::about_doubts(store, &chain, plan, &fold, &running)?);
-        Ok(fold.finish(self.args.accept_changes, &running))
+        let mut replay = fold.finish(self.args.accept_changes, &running);
+        replay.accept_wave = self.args.accept_wave;
+        if replay.accept_wave && !replay.waves.has_stopped() {
+            let wrong = Diagnostic::new(format!("no wave of run {} was stopped by `canary`", chain.newest().run));
+            return Err(wrong.help("leave `--accept-wave` away").into());
+        }
+        Ok(replay)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::engine::canary::PastWaves;
 use crate::engine::replay::approved::Approved;
 use crate::engine::replay::record::{Key, Pass, Record, is_final};
 use crate::engine::replay::{Once, Replay, Resolution, Track, others};
@@ -23,11 +24,13 @@ pub struct Fold {
     /// Hosts that the last run with them could not give back.
     open: HashSet<HostName>,
     approved: Approved,
+    waves: PastWaves,
 }
 
 impl Fold {
     /// Takes one event into account.
     pub fn observe(&mut self, event: EventKind) {
+        self.waves.observe(&event);
         match event {
             EventKind::RunStarted { run, origin, hosts, .. } => {
                 self.run = run;
@@ -81,6 +84,7 @@ impl Fold {
             EventKind::PreflightVerdict(verdict) => self.approved.verdict(*verdict),
             EventKind::TaskRetrying { host, .. } => self.attempt_ended(&host),
             EventKind::ItemResult(report) => {
+                self.approved.result(&report);
                 let index = report.did.index.unwrap_or_default();
                 if let Some(record) = self.of_report(&report) {
                     let result = Some(*report);
@@ -102,6 +106,10 @@ impl Fold {
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::PreflightStarted { .. }
+            | EventKind::WaveStarted { .. }
+            | EventKind::CanaryAnswer(_)
+            | EventKind::CanaryVerdict(_)
+            | EventKind::CanaryDecided { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
@@ -257,6 +265,8 @@ impl Fold {
             others: others.collect(),
             open: self.open,
             prior,
+            waves: self.waves,
+            accept_wave: false,
         }
     }
 }
