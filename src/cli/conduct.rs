@@ -178,8 +178,10 @@ fn prepare(
     let feed = Feed::new(move || rings.ring());
     let mut journalled = false;
     match Journal::create(&store.dir, &shared.options.run_id) {
-<<<<<<< HEAD
-        Ok(journal) => sinks.push(Box::new(journal)),
+        Ok(journal) => {
+            sinks.push(Box::new(journal));
+            journalled = true;
+        }
         // Nobody could go on with it, or tell afterwards what was done.
         Err(error) if !occasion.adhoc && !shared.options.check => {
             return Err(crate::source::Diagnostic::new(format!(
@@ -188,11 +190,6 @@ fn prepare(
             ))
             .help("set XDG_STATE_HOME to a place that can be written to")
             .into());
-=======
-        Ok(journal) => {
-            sinks.push(Box::new(journal));
-            journalled = true;
->>>>>>> main
         }
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
