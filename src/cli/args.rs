@@ -42,8 +42,12 @@ pub enum Command {
     Retry(super::retry::RetryArgs),
     /// Go on with a run that was killed or stopped, each host at its own task
     Resume(super::retry::ResumeArgs),
-    /// Look at former runs: list, verify
+    /// Look at former runs: list, show, diff, verify
     Runs(super::runs::RunsArgs),
+    /// What was run on a host, by whom, and what came of it
+    History(super::history::HistoryArgs),
+    /// Write a former run as a page, a table or test results
+    Report(super::report::ReportArgs),
     /// Ask and change a run that is going on: more workers, pause, drain, attach
     Ctl(crate::cli::ctl::CtlArgs),
     /// Show what would run where; contacts nothing

@@ -23,7 +23,7 @@ use crate::engine::gate::Forks;
 use crate::engine::preflight::Hooks;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{Control, EventKind, Severity, WrittenFile};
+use crate::event::{Control, EventKind, HashedFile, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
@@ -419,6 +419,12 @@ impl Ready {
         let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
         if let EventKind::RunStarted { origin, .. } = &mut started {
             self.lineage.complete(origin);
+            let files = self.shared.inventory.files().into_iter();
+            let hashed = files.map(|(path, sha256)| HashedFile {
+                path: path.display().to_string(),
+                sha256,
+            });
+            origin.inventory = hashed.collect();
         }
         (self.shared.tell)(started);
         if !self.files.is_empty() {

@@ -30,6 +30,7 @@ mod preflight;
 mod replay;
 mod resume;
 mod retry;
+mod runs;
 mod scan_keys;
 mod signals;
 mod site;
