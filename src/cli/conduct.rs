@@ -201,7 +201,9 @@ fn prepare(
     let retry_file = output.retry_file(&occasion.retry_file);
     if let Some(path) = &retry_file {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        sinks.push(Box::new(RetryFile::new(path, hosts.iter().cloned())));
+        sinks.push(Box::new(
+            RetryFile::new(path, hosts.iter().cloned()).owing(lineage.owed.clone()),
+        ));
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
