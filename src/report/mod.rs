@@ -26,6 +26,7 @@ pub mod live;
 pub mod oneline;
 pub mod page;
 pub mod past;
+pub mod patient;
 pub mod progress;
 pub mod results;
 pub mod retry_file;

@@ -38,3 +38,4 @@ mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod vault;
+mod ways_out;

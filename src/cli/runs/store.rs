@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::setup::outside;
 use crate::event::{Event, EventKind, Origin};
 use crate::names::HostName;
-use crate::report::journal;
+use crate::report::journal::{self, register};
 use crate::settings;
 use crate::source::{Diagnostic, Diagnostics, visible};
 
@@ -69,7 +69,8 @@ impl Store {
         Ok(Self::at(&outside.state_dir))
     }
 
-    /// The ids of all runs, the oldest first.
+    /// The ids of all runs, the oldest first: in the order of the register, for the clock may have been set since. Those that
+    /// it does not know, by their names.
     pub fn ids(&self) -> Vec<String> {
         let mut ids: Vec<String> = std::fs::read_dir(&self.dir)
             .into_iter()
@@ -80,7 +81,12 @@ impl Store {
                 entry.file_name().into_string().ok()
             })
             .collect();
-        ids.sort();
+        let register = register::read(&self.dir).unwrap_or_default();
+        let mut begun = std::collections::HashMap::new();
+        for (number, entry) in register.entries.iter().enumerate() {
+            begun.entry(entry.run.as_str()).or_insert(number);
+        }
+        ids.sort_by(|a, b| (begun.get(a.as_str()), a).cmp(&(begun.get(b.as_str()), b)));
         ids
     }
 
