@@ -120,13 +120,19 @@ impl Enclosure {
         }
     }
 
-    /// Looks at the marker before anything else: the result when there is nothing to do.
-    pub fn look(&mut self, reader: &mut Reader<'_>) -> Result<(), Halt> {
+    /// Looks at the marker before anything else: the result when there is nothing to do. What `verify` can decide is left to
+    /// the exchange that acts, where one `follows`.
+    pub fn look(&mut self, reader: &mut Reader<'_>, follows: bool) -> Result<(), Halt> {
         if self.needs.marker.is_none() {
             return Ok(());
         }
         match self.ask(&Act::Look, reader)?.0.verdict() {
             Verdict::Would => Ok(()),
+            Verdict::Doubt(_)
+                if follows && self.needs.marker.as_ref().is_some_and(|marker| marker.verify.is_some()) =>
+            {
+                Ok(())
+            }
             verdict => Err(self.held(verdict)),
         }
     }

@@ -210,6 +210,10 @@ fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> Str
                  {said}; {decide}"
             )
         }
+        "killed" => format!(
+            "in doubt: `{name}` was started by {by}{began} and was killed (rc {}), maybe when its work was done; {decide}",
+            record.get("rc").unwrap_or_default()
+        ),
         "lost" => format!(
             "in doubt: `{name}` was started by {by}{began} and failed (rc {}) after the connection was lost, maybe because of that; \
              {decide}",
