@@ -42,8 +42,12 @@ pub enum Command {
     Retry(super::retry::RetryArgs),
     /// Go on with a run that was killed or stopped, each host at its own task
     Resume(super::retry::ResumeArgs),
-    /// Look at former runs: list, verify
+    /// Look at former runs: list, show, diff, verify
     Runs(super::runs::RunsArgs),
+    /// What was run on a host, by whom, and what came of it
+    History(super::history::HistoryArgs),
+    /// Write a former run as a page, a table or test results
+    Report(super::report::ReportArgs),
     /// Ask and change a run that is going on: more workers, pause, drain, attach
     Ctl(crate::cli::ctl::CtlArgs),
     /// Show what would run where; contacts nothing
@@ -392,6 +396,12 @@ pub struct PingArgs {
     /// Stop after TCP: no SSH is spoken
     #[arg(long)]
     pub tcp: bool,
+    /// Find names of the same machine, and machines that are copies of each other
+    #[arg(long, conflicts_with = "tcp")]
+    pub duplicates: bool,
+    /// End with exit code 2 when there are duplicates
+    #[arg(long, requires = "duplicates")]
+    pub strict: bool,
     /// The rest.
     #[command(flatten)]
     pub common: Common,

@@ -21,15 +21,17 @@ use crate::cli::signals::{Drain, SignalGuard, listen_for_workers};
 use crate::deadline::CancelToken;
 use crate::engine::gate::Forks;
 use crate::engine::preflight::Hooks;
+use crate::engine::scan::Depth;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{Control, EventKind, Severity, WrittenFile};
+use crate::event::{Control, EventKind, HashedFile, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
 use crate::report::feed::Feed;
 use crate::report::human::{Human, HumanOptions};
 use crate::report::journal::Journal;
+use crate::report::patient::{Rest, patient};
 use crate::report::progress::Progress;
 use crate::report::retry_file::RetryFile;
 use crate::report::{Sink, ansible, csv, jsonl, lines, oneline};
@@ -57,6 +59,12 @@ pub struct Ready {
     reporter: Reporter,
     signals: SignalGuard,
     control: Option<Server>,
+    /// Output that nobody has read yet.
+    rest: Option<Rest>,
+    /// The output is for people, and tells them what it cannot write; else standard error does.
+    for_people: bool,
+    /// Set when an output broke without which the run must not go on.
+    stopped: Arc<AtomicBool>,
     title: String,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
@@ -79,8 +87,15 @@ pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Exi
 }
 
 /// Finds out how far one gets with the hosts of the plan.
-pub fn scan(setup: Setup, plan: &Plan, occasion: &Occasion, tcp_only: bool) -> Result<ExitCode, Diagnostics> {
-    prepare(setup, plan, occasion, None)?.run(&Work::Scan { tcp_only })
+/// With `strict`, duplicates that are found count as a failure.
+pub fn scan(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    depth: Depth,
+    strict: bool,
+) -> Result<ExitCode, Diagnostics> {
+    prepare(setup, plan, occasion, None)?.run(&Work::Scan { depth, strict })
 }
 
 /// Looks at the host keys of the hosts of the plan; `sink` gets the results.
@@ -97,7 +112,7 @@ pub fn scan_keys(
 /// What the workers do.
 enum Work<'a> {
     Plan(&'a Plan),
-    Scan { tcp_only: bool },
+    Scan { depth: Depth, strict: bool },
     Keys { kinds: &'a [KeyKind] },
 }
 
@@ -175,6 +190,15 @@ fn prepare(
             sinks.push(Box::new(journal));
             journalled = true;
         }
+        // Nobody could go on with it, or tell afterwards what was done.
+        Err(error) if !occasion.adhoc && !shared.options.check => {
+            return Err(crate::source::Diagnostic::new(format!(
+                "no journal can be written in {}: {error}; nothing was run",
+                store.dir.display()
+            ))
+            .help("set XDG_STATE_HOME to a place that can be written to")
+            .into());
+        }
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
             outside.state_dir.display()
@@ -185,14 +209,24 @@ fn prepare(
     let retry_file = output.retry_file(&occasion.retry_file);
     if let Some(path) = &retry_file {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        sinks.push(Box::new(RetryFile::new(path, hosts.iter().cloned())));
+        sinks.push(Box::new(
+            RetryFile::new(path, hosts.iter().cloned()).owing(lineage.owed.clone()),
+        ));
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
     let _ = late_screen.set(screen.clone());
-    let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
-    let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;
+    // What is written to a terminal must not cross with its progress line; nobody else need be waited for.
+    let (out, rest): (Box<dyn Write + Send>, _) = if term.is_tty {
+        (Box::new(io::stdout()), None)
+    } else {
+        let (out, rest) = patient(io::stdout())
+            .map_err(|error| crate::source::Diagnostic::new(format!("cannot start the output: {error}")))?;
+        (Box::new(out), Some(rest))
+    };
+    let out = screen.over(out);
+    let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let form = output.form.unwrap_or(if term.is_tty {
         OutputArg::Human
     } else {
@@ -253,10 +287,12 @@ fn prepare(
         )));
     }
     sinks.push(Box::new(progress));
+    let stopped = Arc::new(AtomicBool::new(false));
     let on_broken = {
-        let cancel = cancel.clone();
+        let (cancel, stopped) = (cancel.clone(), Arc::clone(&stopped));
         move |broken: &BrokenSink| {
             if broken.essential {
+                stopped.store(true, Ordering::Relaxed);
                 cancel.wind_down();
             }
         }
@@ -297,6 +333,9 @@ fn prepare(
         reporter,
         signals,
         control,
+        rest,
+        for_people,
+        stopped,
         title: occasion.title.clone(),
         words,
         complaints,
@@ -417,6 +456,12 @@ impl Ready {
         let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
         if let EventKind::RunStarted { origin, .. } = &mut started {
             self.lineage.complete(origin);
+            let files = self.shared.inventory.files().into_iter();
+            let hashed = files.map(|(path, sha256)| HashedFile {
+                path: path.display().to_string(),
+                sha256,
+            });
+            origin.inventory = hashed.collect();
         }
         (self.shared.tell)(started);
         if !self.files.is_empty() {
@@ -437,8 +482,11 @@ impl Ready {
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),
-            Work::Scan { tcp_only } => {
-                engine.scan(&self.hosts, *tcp_only);
+            Work::Scan { depth, strict } => {
+                let found = engine.scan(&self.hosts, *depth);
+                if *strict && !found.is_empty() {
+                    self.drifted.store(true, Ordering::Relaxed);
+                }
                 Ok(Ended { crashed: false })
             }
             Work::Keys { kinds } => {
@@ -453,23 +501,45 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
+            (Ok(_), None) => {
+                let code = ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed));
+                match code {
+                    // The run was stopped by it: that hosts failed is less than that.
+                    ExitCode::Hosts(0 | 2 | 4 | 6) if self.stopped.load(Ordering::Relaxed) => ExitCode::Output,
+                    code => code,
+                }
+            }
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),
             exit_code: code.code(),
             seconds: begun.elapsed().as_secs_f64(),
         });
-        drop(self.signals);
+        let cancel = self.shared.cancel.clone();
         drop(self.shared);
-        let (_, broken) = self.reporter.finish();
+        let (_, mut broken) = self.reporter.finish();
+        if let Some(Err(error)) = self.rest.map(|rest| rest.finish(|| cancel.is_cancelled()))
+            && !broken.iter().any(|sink| sink.error.kind() == error.kind())
+        {
+            broken.push(BrokenSink {
+                name: "the output",
+                error,
+                essential: false,
+            });
+        }
+        drop(self.signals);
         drop(self.control);
         ended?;
-        let lost = broken.iter().any(|sink| !sink.is_closed_pipe());
-        Ok(if lost && code.code() == 0 {
-            ExitCode::Output
-        } else {
-            code
+        broken.retain(|sink| !sink.is_closed_pipe());
+        for sink in &broken {
+            if !self.for_people || sink.name == "the output" {
+                let _ = writeln!(io::stderr(), "error: {sink}");
+            }
+        }
+        let lost = !broken.is_empty();
+        Ok(match code {
+            ExitCode::Ok | ExitCode::Hosts(0) if lost => ExitCode::Output,
+            code => code,
         })
     }
 }

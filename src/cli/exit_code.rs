@@ -11,7 +11,8 @@ pub enum ExitCode {
     Hosts(u8),
     /// A check, a canary, a policy or a guard refused.
     Refused,
-    /// An output could not be written (a full disk); the hosts themselves succeeded.
+    /// An output could not be written (a full disk): the hosts themselves succeeded, or it was the journal, and the run was
+    /// stopped.
     Output,
     /// A bug of ours, caught; the other hosts went on.
     Bug,

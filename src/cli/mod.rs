@@ -10,14 +10,17 @@ mod conduct;
 mod ctl;
 pub mod demo;
 pub mod exit_code;
+mod history;
 mod inventory;
 mod limits;
 mod lineage;
 mod lock;
 mod logging;
 mod origin;
+mod outfile;
 mod ping;
 mod policy;
+mod report;
 mod retry;
 mod run;
 mod runs;
@@ -71,6 +74,8 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
+        Command::History(args) => history::history(args),
+        Command::Report(args) => report::report(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
         Command::Vault(args) => vault::vault(args),

@@ -25,14 +25,17 @@ mod looks;
 mod markers;
 mod mistakes;
 mod outputs;
+mod ping;
 mod policy;
 mod preflight;
 mod replay;
 mod resume;
 mod retry;
+mod runs;
 mod scan_keys;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod vault;
+mod ways_out;

@@ -202,7 +202,7 @@ impl Plain {
             (r"\b\d+(\.\d+)? (ms|s)\b", "1 s"),
             (r"\b\d+(\.\d+)?(ms|s)\b", "1s"),
             (r"process \d+", "process 4711"),
-            (r"`/bin/sh /usr", "`/usr"),
+            (r"`/bin/sh\s+/usr", "`/usr"),
             (r"head [0-9a-f]{64}", HEAD),
             (r"\b[a-z_][a-z0-9_-]*@[A-Za-z0-9][A-Za-z0-9.-]*", "op@desk"),
             // Real machines have a /usr of their own.

@@ -18,7 +18,9 @@ use crate::engine::replay::{Fold, Replay};
 use crate::event::{EventKind, Origin, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
+use crate::report::Sink as _;
 use crate::report::journal;
+use crate::report::retry_file::{Entry, RetryFile};
 use crate::source::{Diagnostic, Diagnostics};
 
 pub use chain::{Chain, Stand};
@@ -87,6 +89,8 @@ pub struct Lineage {
     args: LineageArgs,
     /// Held as long as the run goes on: a chain has one end.
     lock: Option<File>,
+    /// Hosts that earlier runs of the chain left, and this one does not go on with.
+    pub owed: Vec<Entry>,
 }
 
 impl Lineage {
@@ -95,6 +99,7 @@ impl Lineage {
         Self {
             args: args.clone(),
             lock: None,
+            owed: Vec::new(),
         }
     }
 
@@ -132,11 +137,14 @@ impl Lineage {
         let running: HashSet<HostName> = hosts.iter().cloned().collect();
         let mut fold = Fold::default();
         let mut files: Vec<WrittenFile> = Vec::new();
+        let mut list = RetryFile::new("", []);
         for head in &chain.runs {
             let path = store.journal(&head.run);
             let wrong = |error: std::io::Error| unreadable(&path, &error);
             for event in journal::read(&path).map_err(wrong)? {
-                let kind = event.map_err(wrong)?.kind;
+                let event = event.map_err(wrong)?;
+                list.event(&event).map_err(wrong)?;
+                let kind = event.kind;
                 if let EventKind::PlaybookRead { files: read } = &kind {
                     files.retain(|file| read.iter().all(|newer| newer.path != file.path));
                     files.extend(read.iter().cloned());
@@ -145,6 +153,8 @@ impl Lineage {
             }
             fold.resolve(&resolutions::read(store, &head.run)?);
         }
+        self.owed = list.left();
+        self.owed.retain(|entry| !running.contains(&entry.host));
         if !self.args.accept_changes {
             changes::check(&chain, &files, plan, &fold, &running)?;
         }

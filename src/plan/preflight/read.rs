@@ -128,7 +128,11 @@ impl Reading<'_> {
         let look = self.look(node)?;
         let demand = self.demand(node, &look);
         let on_mismatch = self.action(node, "on_mismatch").unwrap_or(OnMismatch::Stop);
-        let masks = get("normalise").map(|value| self.masks(value)).unwrap_or_default();
+        let mut masks = get("normalise").map(|value| self.masks(value)).unwrap_or_default();
+        if let Some(baseline) = &demand.baseline {
+            // The file's lines were normalised when it was written.
+            masks.extend(&baseline.1.normalise);
+        }
         let keywords = Keywords {
             elevate: self.boolean(node, "become"),
             become_user: get("become_user").cloned(),
