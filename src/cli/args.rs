@@ -396,6 +396,12 @@ pub struct PingArgs {
     /// Stop after TCP: no SSH is spoken
     #[arg(long)]
     pub tcp: bool,
+    /// Find names of the same machine, and machines that are copies of each other
+    #[arg(long, conflicts_with = "tcp")]
+    pub duplicates: bool,
+    /// End with exit code 2 when there are duplicates
+    #[arg(long, requires = "duplicates")]
+    pub strict: bool,
     /// The rest.
     #[command(flatten)]
     pub common: Common,

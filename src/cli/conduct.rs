@@ -21,6 +21,7 @@ use crate::cli::signals::{Drain, SignalGuard, listen_for_workers};
 use crate::deadline::CancelToken;
 use crate::engine::gate::Forks;
 use crate::engine::preflight::Hooks;
+use crate::engine::scan::Depth;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
 use crate::event::{Control, EventKind, HashedFile, Severity, WrittenFile};
@@ -86,8 +87,15 @@ pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Exi
 }
 
 /// Finds out how far one gets with the hosts of the plan.
-pub fn scan(setup: Setup, plan: &Plan, occasion: &Occasion, tcp_only: bool) -> Result<ExitCode, Diagnostics> {
-    prepare(setup, plan, occasion, None)?.run(&Work::Scan { tcp_only })
+/// With `strict`, duplicates that are found count as a failure.
+pub fn scan(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    depth: Depth,
+    strict: bool,
+) -> Result<ExitCode, Diagnostics> {
+    prepare(setup, plan, occasion, None)?.run(&Work::Scan { depth, strict })
 }
 
 /// Looks at the host keys of the hosts of the plan; `sink` gets the results.
@@ -104,7 +112,7 @@ pub fn scan_keys(
 /// What the workers do.
 enum Work<'a> {
     Plan(&'a Plan),
-    Scan { tcp_only: bool },
+    Scan { depth: Depth, strict: bool },
     Keys { kinds: &'a [KeyKind] },
 }
 
@@ -474,8 +482,11 @@ impl Ready {
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),
-            Work::Scan { tcp_only } => {
-                engine.scan(&self.hosts, *tcp_only);
+            Work::Scan { depth, strict } => {
+                let found = engine.scan(&self.hosts, *depth);
+                if *strict && !found.is_empty() {
+                    self.drifted.store(true, Ordering::Relaxed);
+                }
                 Ok(Ended { crashed: false })
             }
             Work::Keys { kinds } => {

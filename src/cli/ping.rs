@@ -8,6 +8,7 @@ use crate::cli::args::{Common, PingArgs, PlaybookFlags};
 use crate::cli::conduct::{Occasion, scan};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::setup::Setup;
+use crate::engine::scan::Depth;
 use crate::inventory::{Inventory, LoadOptions};
 use crate::modules;
 use crate::plan::Plan;
@@ -29,7 +30,12 @@ pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
         retry_file: PathBuf::from("batchssh.retry"),
         audit: None,
     };
-    scan(setup, &plan, &occasion, args.tcp)
+    let depth = match (args.tcp, args.duplicates) {
+        (true, _) => Depth::Tcp,
+        (false, true) => Depth::Identity,
+        (false, false) => Depth::Login,
+    };
+    scan(setup, &plan, &occasion, depth, args.strict)
 }
 
 /// The hosts that are meant: of the inventory by patterns, or addresses without one. `origin` is the command.

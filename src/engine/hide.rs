@@ -83,7 +83,10 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         EventKind::HostDone { msg, task, .. } => msg.iter_mut().chain(task).for_each(text),
         EventKind::Controlled { by, .. } | EventKind::CanaryDecided { by, .. } => text(by),
         EventKind::Message { text: said, .. } => text(said),
-        EventKind::RunCancelled { .. } | EventKind::RunFinished { .. } | EventKind::WaveStarted { .. } => {}
+        EventKind::DuplicatesFound(_)
+        | EventKind::RunCancelled { .. }
+        | EventKind::RunFinished { .. }
+        | EventKind::WaveStarted { .. } => {}
     }
 }
 

@@ -224,6 +224,8 @@ pub enum EventKind {
         /// Time from its first task to its last.
         seconds: f64,
     },
+    /// Names of the same machine, or machines that are copies of each other (`ping --duplicates`).
+    DuplicatesFound(Box<Duplicates>),
     /// Something worth knowing that is no result.
     Message {
         /// How much it matters.
@@ -488,6 +490,35 @@ pub enum Diff {
     Words(String),
     /// There is one, but `no_log` or its size hides it; the reason.
     Hidden(String),
+}
+
+/// Inventory names that have something in common which should tell machines apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicates {
+    /// What that means.
+    pub likeness: Likeness,
+    /// The names, in inventory order.
+    pub hosts: Vec<HostName>,
+    /// The machine id, when they have the same.
+    #[serde(default)]
+    pub machine_id: Option<String>,
+    /// The fingerprint of the host key, when they have the same.
+    #[serde(default)]
+    pub host_key: Option<String>,
+}
+
+/// What it means that inventory names have something in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Likeness {
+    /// They are names of one machine.
+    Machine,
+    /// They are machines with the same machine id and the same host key: copies of one image.
+    Image,
+    /// They are machines with the same machine id.
+    MachineId,
+    /// They are machines with the same host key.
+    HostKey,
 }
 
 /// How much a message matters.

@@ -48,6 +48,7 @@ impl RunSummary {
             | EventKind::TaskRetrying { .. }
             | EventKind::TaskActing { .. }
             | EventKind::ItemResult(_)
+            | EventKind::DuplicatesFound(_)
             | EventKind::Message { .. }
             | EventKind::Controlled { .. }
             | EventKind::RunCancelled { .. }

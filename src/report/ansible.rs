@@ -254,6 +254,9 @@ impl Ansible {
                 let line = format!("[{}] {}", text::one_line(by), text::one_line(&change.words()));
                 self.line(&mut err, Colour::BrightPurple, &line);
             }
+            EventKind::DuplicatesFound(found) => {
+                self.message(&mut err, Severity::Warning, &words::duplicates(found));
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!("[ERROR]: stopped by {}", text::one_line(reason));
                 self.line(&mut err, Colour::Red, &line);

@@ -104,6 +104,10 @@ impl<W: Write + Send> Sink for Csv<W> {
                 let _ = writeln!(self.err, "{word}: {}", text::one_line(text));
                 Ok(())
             }
+            EventKind::DuplicatesFound(found) => {
+                let _ = writeln!(self.err, "warning: {}", words::duplicates(found));
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

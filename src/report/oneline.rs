@@ -80,6 +80,10 @@ impl Sink for OneLine {
                 let _ = writeln!(self.err, "[WARNING]: {}", text::one_line(text));
                 return Ok(());
             }
+            EventKind::DuplicatesFound(found) => {
+                let _ = writeln!(self.err, "[WARNING]: {}", words::duplicates(found));
+                return Ok(());
+            }
             _ => return Ok(()),
         };
         for warning in &report.warnings {

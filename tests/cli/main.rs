@@ -25,6 +25,7 @@ mod looks;
 mod markers;
 mod mistakes;
 mod outputs;
+mod ping;
 mod policy;
 mod preflight;
 mod replay;

@@ -115,6 +115,7 @@ impl Fold {
             | EventKind::TaskRestored { .. }
             | EventKind::Included { .. }
             | EventKind::Controlled { .. }
+            | EventKind::DuplicatesFound(_)
             | EventKind::Message { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::RunFinished { .. } => {}

@@ -248,6 +248,9 @@ impl Human {
                 err.push_str(&self.term().paint(Colour::Yellow, &line));
                 err.push('\n');
             }
+            EventKind::DuplicatesFound(found) => {
+                self.message(&mut err, Severity::Warning, &words::duplicates(found));
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!(
                     "stopping ({}): running tasks end first, nothing new starts",

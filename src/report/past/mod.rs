@@ -192,6 +192,7 @@ impl Past {
             | EventKind::PolicyChecked { .. }
             | EventKind::PreflightVerdict(_)
             | EventKind::WaveStarted { .. }
+            | EventKind::DuplicatesFound(_)
             | EventKind::CanaryVerdict(_)
             | EventKind::CanaryDecided { .. }
             | EventKind::PlaySkipped { .. }

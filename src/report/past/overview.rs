@@ -270,6 +270,7 @@ impl<'a> Observer<'a> {
                 what: change.words(),
                 by: by.clone(),
             }),
+            EventKind::DuplicatesFound(found) => overview.warnings.push(words::duplicates(found)),
             EventKind::CanaryDecided { place, accepted, by } => {
                 let word = if *accepted { "accepted" } else { "not accepted" };
                 overview.controlled.push(Changed {
