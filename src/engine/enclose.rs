@@ -102,7 +102,7 @@ impl Enclosure {
 
     fn envelope(&self, nonce: &str, act: &Act) -> Envelope<'_> {
         let marker = match act {
-            Act::Look | Act::Claim | Act::Decide { .. } => true,
+            Act::Look | Act::Probe | Act::Claim | Act::Decide { .. } => true,
             Act::Run => self.whole,
             Act::Hold | Act::Release(_) => false,
         };
@@ -117,12 +117,13 @@ impl Enclosure {
         }
     }
 
-    /// Looks at the marker before anything else: the result when there is nothing to do.
-    pub fn look(&self, reader: &mut Reader<'_>) -> Result<(), Halt> {
+    /// Looks at the marker before anything else: the result when there is nothing to do. In check mode nothing is decided.
+    pub fn look(&self, check: bool, reader: &mut Reader<'_>) -> Result<(), Halt> {
         if self.needs.marker.is_none() {
             return Ok(());
         }
-        match self.ask(&Act::Look, reader)?.0.verdict() {
+        let act = if check { Act::Look } else { Act::Probe };
+        match self.ask(&act, reader)?.0.verdict() {
             Verdict::Would => Ok(()),
             verdict => Err(self.held(verdict)),
         }

@@ -10,7 +10,7 @@ use crate::engine::lease::Hold;
 use crate::engine::link::Links;
 use crate::engine::pending::Pending;
 use crate::engine::recall::Recalled;
-use crate::engine::replay::Track;
+use crate::engine::replay::{Found, Track};
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -44,6 +44,8 @@ pub struct HostRun {
     pub recalled: Recalled,
     /// An earlier run began the task, and nobody saw its end.
     pub taken_up: bool,
+    /// What somebody said about the task, which an earlier run left in doubt.
+    pub found: Option<Found>,
     /// As whom earlier runs held it, as far as noted.
     pub inherited: HashSet<Option<String>>,
     /// How often it has come to each task.
@@ -86,6 +88,7 @@ impl HostRun {
             track: None,
             recalled: Recalled::default(),
             taken_up: false,
+            found: None,
             inherited: HashSet::new(),
             times: HashMap::new(),
             next: None,

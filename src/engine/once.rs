@@ -8,11 +8,13 @@ use crate::engine::enclose::{Enclosure, Needs};
 use crate::engine::host::HostRun;
 use crate::engine::lease::{self, Hold, State};
 use crate::engine::link::truth;
+use crate::engine::replay::Found;
 use crate::engine::task::Work;
-use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
+use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, WhenInDoubt, file_name, item_suffix};
 use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::plan::once::{default_name, written_name};
+use crate::settings::InDoubt;
 use crate::shell::elevate::{Become, exports};
 use crate::source::Diagnostic;
 use crate::transport::ConnectSettings;
@@ -134,9 +136,14 @@ impl Work<'_> {
                 ("who", options.who.clone()),
                 ("host", host.name.to_string()),
                 ("task", self.name.to_owned()),
+                ("path", self.path()),
             ],
             on_change,
-            rerun: options.in_doubt == crate::settings::InDoubt::Rerun,
+            in_doubt: match (host.found, options.in_doubt) {
+                (Some(Found::Done), _) => WhenInDoubt::Done,
+                (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => WhenInDoubt::Rerun,
+                (None, InDoubt::Stop | InDoubt::Skip) => WhenInDoubt::Stop,
+            },
             verify,
             judge: self.judge(),
             name,
@@ -241,9 +248,7 @@ impl Work<'_> {
         for (name, value) in what.environment {
             parts.add(format!("environment {name}"), value.as_bytes(), None);
         }
-        for (number, content) in what.module.sends().iter().enumerate() {
-            parts.add_content(format!("content {number}"), content);
-        }
+        parts.add_sent(&what.module.sends(), hidden);
         parts
     }
 }

@@ -202,7 +202,7 @@ impl Ready {
             deadline: &deadline,
         };
         if (self.check || !acts_at_once(self.spec.name))
-            && let Err(halt) = around.look(&mut reader)
+            && let Err(halt) = around.look(self.check, &mut reader)
         {
             return halt.outcome(Phase::Looking);
         }

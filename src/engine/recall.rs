@@ -50,7 +50,7 @@ impl Work<'_> {
     pub(super) fn recall(&self, host: &mut HostRun) -> Option<Next> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
-        host.taken_up = false;
+        (host.taken_up, host.found) = (false, None);
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -284,6 +284,7 @@ impl Work<'_> {
             host.doing.did.again = false;
             Decision::Run
         };
+        host.found = None;
         let Some(pass) = pass else { return run(host) };
         host.taken_up = pass.may_have_changed();
         if let Some(report) = &pass.result
@@ -296,7 +297,9 @@ impl Work<'_> {
             return Decision::Done(Box::new(outcome_of(report)), report.did.lost);
         }
         let keywords = &self.task.keywords;
-        // The host has a record of what was done, or there is a command that finds out.
+        // The host has a record of what was done, or there is a command that finds out. What somebody said counts where
+        // these do not decide.
+        host.found = pass.found.filter(|_| pass.is_in_doubt());
         if !pass.is_in_doubt() || keywords.once.is_some() || keywords.verify.is_some() {
             return run(host);
         }

@@ -88,8 +88,8 @@ pub trait Module: Debug + Send + Sync {
     /// Compares the host with what is wanted. Must not modify the host: check mode stops here.
     fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError>;
 
-    /// Contents of the controller that it sends: with another one it is another task.
-    fn sends(&self) -> Vec<step::Content> {
+    /// What of the controller it sends: with another content it is another task. Asked only for tasks that have a marker.
+    fn sends(&self) -> Vec<step::Sent> {
         Vec::new()
     }
 

@@ -1,6 +1,6 @@
 # marker.sh ACT NAME DIGEST FACTS CHANGED DOUBT VERIFY JUDGE: done is done. ACT is run or look; NAME is a file name; FACTS
-# are lines of the record; CHANGED is stop, rerun or keep; DOUBT is stop or rerun; JUDGE is host (rc 0 is done), any (every
-# rc is), controller (somebody else says).
+# are lines of the record; CHANGED is stop, rerun or keep; DOUBT is stop, rerun or done; JUDGE is host (rc 0 is done), any
+# (every rc is), controller (somebody else says).
 #
 # The files NAME.N.i (intent) and NAME.N.d (its end) tell about attempt N. An attempt is claimed by a link to a name that
 # must not be there yet, so of several commands one gets it; a later attempt has a higher number, and nothing is moved.
@@ -96,13 +96,17 @@ b_in_doubt() {
         } | tail -c 4096)
         b_code=${b_said##*"$b_nl"}
         case $b_code in
-        0) b_verified ;;
+        0) b_verified verified ;;
         1) return 0 ;;
         esac
         b_tell v "${b_said%"$b_nl"*}"
         set -- verify "$b_code"
     fi
-    [ "$b_doubt" = rerun ] || b_stop doubt "$@"
+    case $b_doubt in
+    rerun) ;;
+    done) b_verified resolved ;;
+    *) b_stop doubt "$@" ;;
+    esac
 }
 
 # b_lives: a process of the intent in b_text is there, or may be.
@@ -128,12 +132,13 @@ b_end() {
     b_settle "$b_store/markers/$b_name.$b_last.d"
 }
 
-# b_verified: the task in doubt was done after all.
+# b_verified HOW: the task in doubt was done after all: `verify` says so (verified), or somebody who looked (resolved).
 b_verified() {
+    [ "$b_act" != look ] || b_stop "$1" "$b_last"
     b_about="attempt $b_last$b_nl"
-    if b_end "done" 0 "verified $b_nonce$b_nl"; then
+    if b_end "done" 0 "how $1$b_nl"; then
         b_tell r "$b_text"
-        b_stop verified "$b_last"
+        b_stop "$1" "$b_last"
     fi
     b_stop store "$b_store: $b_words"
 }
