@@ -6,6 +6,7 @@
 
 pub mod deadline;
 pub mod names;
+pub mod process;
 pub mod secret;
 pub mod source;
 

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("source", &[]),
     ("names", &[]),
     ("secret", &[]),
+    ("process", &[]),
     ("deadline", &["names"]),
     ("vault", &[]),
     ("yaml", &[]),
@@ -101,7 +102,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms that every room but themselves may import.
-const GROUND: &[&str] = &["source", "names", "secret", "deadline"];
+const GROUND: &[&str] = &["source", "names", "secret", "process", "deadline"];
 
 /// What may be written only in some places: the text, where, and why.
 const CONFINED: &[(&str, &[&str], &str)] = &[

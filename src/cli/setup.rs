@@ -360,6 +360,7 @@ impl Setup {
             root_run_id: run_id.clone(),
             run_id,
             who: crate::cli::origin::who(),
+            seat: crate::process::seat(),
             lock: LockOptions {
                 mode: s.host_lock.value,
                 wait: s.lock_wait.value,

@@ -11,6 +11,7 @@ use crate::event::Status;
 use crate::marker::{Act, Envelope, Guard, Judge, Lease, Marker, Said, Verdict};
 use crate::modules::step::{Output, Reader, Step};
 use crate::modules::{ModuleError, Taken, Values};
+use crate::process::is_gone;
 use crate::shell::Command;
 use crate::shell::elevate::exports;
 use crate::source::visible;
@@ -78,6 +79,8 @@ pub struct Enclosure {
     claimed: Option<String>,
     /// What became of the lease.
     state: Option<State>,
+    /// The process of the run that has the host.
+    owner: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -118,7 +121,7 @@ impl Enclosure {
     }
 
     /// Looks at the marker before anything else: the result when there is nothing to do. In check mode nothing is decided.
-    pub fn look(&self, check: bool, reader: &mut Reader<'_>) -> Result<(), Halt> {
+    pub fn look(&mut self, check: bool, reader: &mut Reader<'_>) -> Result<(), Halt> {
         if self.needs.marker.is_none() {
             return Ok(());
         }
@@ -265,7 +268,23 @@ impl Enclosure {
         }
     }
 
-    fn held(&self, verdict: Verdict) -> Halt {
+    /// True when the run that was last found to have the host was killed on this machine, and that was not said to the
+    /// host yet; the next exchange says it.
+    pub(super) fn owner_is_gone(&mut self) -> bool {
+        let Some(lease) = &mut self.needs.lease else {
+            return false;
+        };
+        let gone = self.owner.as_deref().is_some_and(is_gone) && lease.gone != self.owner;
+        if gone {
+            lease.gone.clone_from(&self.owner);
+        }
+        gone
+    }
+
+    fn held(&mut self, verdict: Verdict) -> Halt {
+        if let Verdict::Locked(owner) = &verdict {
+            self.owner = Some(owner.seat.clone());
+        }
         Halt::Held(Box::new(held::outcome(&self.needs, verdict)))
     }
 

@@ -92,6 +92,8 @@ pub(super) fn lease(shared: &Shared, name: &HostName) -> Option<Lease> {
         run: options.run_id.clone(),
         root: options.root_run_id.clone(),
         who: options.who.clone(),
+        seat: options.seat.clone(),
+        gone: None,
         name: name.to_string(),
         expiry: options.lock.expiry,
         required: options.lock.mode == HostLock::Require,
@@ -184,6 +186,8 @@ impl HostRun {
                     run: shared.options.run_id.clone(),
                     root: shared.options.root_run_id.clone(),
                     who: shared.options.who.clone(),
+                    seat: shared.options.seat.clone(),
+                    gone: None,
                     name: self.name.to_string(),
                     expiry: shared.options.lock.expiry,
                     required: false,
@@ -208,10 +212,11 @@ impl HostRun {
     }
 }
 
-/// Whether a task that was refused may stand in line: another run has the host, and this one had it never.
-pub(super) fn may_wait(shared: &Shared, around: &Enclosure, refused: &Outcome) -> bool {
+/// Whether a task that was refused may try again: another run has the host, and this one had it never; it may stand in
+/// line, or the other one was killed on this very machine.
+pub(super) fn may_wait(shared: &Shared, around: &mut Enclosure, refused: &Outcome) -> bool {
     let never_held = around.needs().lease.as_ref().is_some_and(|lease| lease.held.is_none());
-    held::is_locked(refused) && never_held && !shared.options.lock.wait.is_zero()
+    held::is_locked(refused) && never_held && (around.owner_is_gone() || !shared.options.lock.wait.is_zero())
 }
 
 /// Waits in line for a host, as long as `lock_wait` says; an outcome: it was not given back in that time.
@@ -234,6 +239,9 @@ pub(super) fn wait(
             let text = format!("{host}: {}; waiting for it, {limit:?} at most", outcome.msg());
             let severity = Severity::Debug;
             (shared.tell)(EventKind::Message { severity, text });
+        }
+        if held::is_locked(&outcome) && around.owner_is_gone() {
+            continue;
         }
         let left = limit.saturating_sub(begun.elapsed());
         let over = left.is_zero() || shared.cancel.is_winding_down();

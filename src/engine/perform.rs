@@ -268,7 +268,7 @@ impl Ready {
         }
         let mut taken = enclose::take(&steps, &mut reader, &mut around).map_err(|halt| halt.outcome(Phase::Acting));
         if let Err(outcome) = &taken
-            && lease::may_wait(shared, &around, outcome)
+            && lease::may_wait(shared, &mut around, outcome)
         {
             // Another run has the host, and nothing was run. Standing in line is no part of the task's own time.
             let mut patient = Reader {

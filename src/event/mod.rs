@@ -14,7 +14,7 @@ use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
 use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
-pub use origin::{Origin, Process};
+pub use origin::Origin;
 pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.

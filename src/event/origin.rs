@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::process::Process;
+
 /// Who started a run, where, and which run it goes on with.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -26,15 +28,4 @@ pub struct Origin {
     /// The process, to tell a run that goes on from one that was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
-}
-
-/// A process of the controller, not confused with a later one of the same number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// Its number.
-    pub pid: u32,
-    /// When it began, in clock ticks since the controller started (`/proc/PID/stat`).
-    pub started: u64,
-    /// Which start of the controller (`/proc/sys/kernel/random/boot_id`).
-    pub boot: String,
 }

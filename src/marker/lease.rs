@@ -14,6 +14,10 @@ pub struct Lease {
     pub root: String,
     /// `user@host` of the controller.
     pub who: String,
+    /// The process of the run, as [`crate::process::seat`] names it.
+    pub seat: Option<String>,
+    /// The process of another run that is known to be gone: its lease ends when no command of it is at work.
+    pub gone: Option<String>,
     /// What the run calls the host.
     pub name: String,
     /// After so long without a sign of life, and without a process of it, it is over.
@@ -45,6 +49,8 @@ pub struct Owner {
     pub run: String,
     /// `user@host` of its controller.
     pub who: String,
+    /// Its process; empty when it told none.
+    pub seat: String,
     /// Since when, RFC 3339.
     pub since: String,
     /// Seconds since its last sign of life.
@@ -80,9 +86,16 @@ impl Lease {
             flag(self.held.is_some()).into(),
             self.expiry.as_secs().max(1).to_string().into(),
             flag(self.required).into(),
-            format!("run {}\nwho {}\n", word(&self.run), word(&self.who)).into(),
+            self.facts().into(),
             crate::marker::file_name(&self.name).into(),
+            word(self.gone.as_deref().unwrap_or_default()).into(),
         ]
+    }
+
+    /// The lines of its record about the run.
+    fn facts(&self) -> String {
+        let seat = self.seat.as_deref().map_or_else(String::new, word);
+        format!("run {}\nwho {}\nseat {seat}\n", word(&self.run), word(&self.who))
     }
 }
 
@@ -99,6 +112,7 @@ impl Owner {
         Self {
             run: value("run"),
             who: value("who"),
+            seat: value("seat"),
             since: value("since"),
             silent: silent.parse().ok(),
         }

@@ -42,6 +42,23 @@ fn kill_command(desk: &Desk) {
     kill_process_group(group, Signal::KILL).unwrap();
 }
 
+/// Puts another value into the lease of web1.
+fn rewrite(desk: &Desk, key: &str, value: &str) {
+    let lease = desk.home("web1").join(".batchssh/lease.1");
+    let text = std::fs::read_to_string(&lease).unwrap();
+    assert!(text.contains(&format!("\n{key} ")), "{text}");
+    let lines = text.lines().map(|line| match line.split_once(' ') {
+        Some((found, _)) if found == key => format!("{key} {value}\n"),
+        _ => format!("{line}\n"),
+    });
+    std::fs::write(&lease, lines.collect::<String>()).unwrap();
+}
+
+/// The lease of web1 as if its run had been started on another machine: nobody here can know whether it is gone.
+fn from_elsewhere(desk: &Desk) {
+    rewrite(desk, "seat", "11111111-1111-1111-1111-111111111111/1/2/3");
+}
+
 fn leases(desk: &Desk) -> usize {
     let store = desk.home("web1").join(".batchssh");
     std::fs::read_dir(store)
@@ -94,6 +111,7 @@ fn r30_a_lock_without_an_owner_ends_by_age_and_never_while_its_command_is_there(
     let first = first.spawn();
     wait_for("the task", || !desk.host_file("web1", "pid").is_empty());
     first.signal(Signal::KILL);
+    from_elsewhere(&desk);
     // Past its age: the command is at work all the same.
     quick(&desk, "--lock-wait 3").run().code(12);
     kill_command(&desk);
@@ -107,15 +125,24 @@ fn r30_a_lock_of_another_boot_is_none() {
     let first = begun(&desk);
     first.signal(Signal::KILL);
     kill_command(&desk);
+    from_elsewhere(&desk);
     quick(&desk, "--lock-wait 0").run().code(12);
-    let lease = desk.home("web1").join(".batchssh/lease.1");
-    let text = std::fs::read_to_string(&lease).unwrap();
-    let lines = text.lines().map(|line| match line.split_once(' ') {
-        Some(("boot", _)) => "boot 00000000-0000-0000-0000-000000000000\n".to_owned(),
-        _ => format!("{line}\n"),
-    });
-    std::fs::write(&lease, lines.collect::<String>()).unwrap();
+    rewrite(&desk, "boot", "00000000-0000-0000-0000-000000000000");
     quick(&desk, "--lock-wait 0").run().code(0);
+}
+
+#[test]
+fn r30_the_lock_of_a_run_that_was_killed_here_ends_with_its_command() {
+    let desk = desk();
+    let first = begun(&desk);
+    first.signal(Signal::KILL);
+    // The command is at work all the same.
+    quick(&desk, "--lock-wait 0").run().code(12);
+    assert_eq!(desk.host_file("web1", "count"), "");
+    kill_command(&desk);
+    quick(&desk, "--lock-wait 0").run().code(0);
+    assert_eq!(desk.host_file("web1", "count"), "x\n");
+    assert_eq!(leases(&desk), 0);
 }
 
 #[test]

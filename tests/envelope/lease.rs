@@ -261,3 +261,86 @@ fn what_goes_around_a_command_stays_small() {
         size(&both)
     );
 }
+
+/// A run that knows the host by this name.
+fn named(root: &str, name: &str) -> Task {
+    let mut task = Task::leased(root);
+    name.clone_into(&mut task.lease.as_mut().unwrap().name);
+    task
+}
+
+#[test]
+fn names_of_one_machine_that_are_given_back_at_once_leave_no_lease() {
+    for host in hosts() {
+        for round in 0..5 {
+            let tasks: Vec<Task> = (0..6).map(|number| named("r1", &format!("h{number}"))).collect();
+            for task in &tasks {
+                host.run(task, &Act::Run, ":");
+            }
+            let started: Vec<_> = tasks
+                .iter()
+                .map(|task| {
+                    let nonce = Envelope::nonce().unwrap();
+                    let act = Act::Release(String::new());
+                    (host.start(&host.text(&task.envelope(&host, &nonce), &act, "")), nonce)
+                })
+                .collect();
+            for (child, nonce) in started {
+                finish(child, &nonce);
+            }
+            assert_eq!(leases(&host), [""; 0], "{}: round {round}", host.shell);
+        }
+    }
+}
+
+#[test]
+fn a_lease_that_every_name_gave_back_is_over() {
+    for host in hosts() {
+        for name in ["h1", "h2"] {
+            host.run(&named("r1", name), &Act::Run, ":");
+        }
+        let path = host.store().join("lease.1");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let given: String = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("holds "))
+            .map(|name| format!("gives {name}\n"))
+            .collect();
+        std::fs::write(&path, text + &given).unwrap();
+        let ran = host.run(&Task::leased("r2"), &Act::Run, "echo ran");
+        assert_eq!(ran.stdout, "ran\n", "{}: {:?}", host.shell, ran.verdict);
+    }
+}
+
+#[test]
+fn r30_the_lease_of_a_controller_that_is_gone_is_over_when_its_command_is() {
+    for host in hosts() {
+        let nonce = Envelope::nonce().unwrap();
+        let mut first = Task::leased("r1");
+        first.lease.as_mut().unwrap().seat = Some("boot/1/2/3".into());
+        let mut child = host.start(&host.text(&first.envelope(&host, &nonce), &Act::Run, ": >begun; sleep 600"));
+        wait_for("the command", || host.home.path().join("begun").exists());
+        let mut second = Task::leased("r2");
+        let verdict = host.run(&second, &Act::Run, "echo ran").verdict;
+        assert!(
+            matches!(&verdict, Verdict::Locked(owner) if owner.seat == "boot/1/2/3"),
+            "{}: {verdict:?}",
+            host.shell
+        );
+        second.lease.as_mut().unwrap().gone = Some("boot/1/2/3".into());
+        let verdict = host.run(&second, &Act::Run, "echo ran").verdict;
+        assert_eq!(owner(&verdict), "r1", "{}: at work", host.shell);
+        kill_process_group(Pid::from_child(&child), Signal::KILL).unwrap();
+        child.wait().unwrap();
+        second.lease.as_mut().unwrap().gone = Some("boot/1/2/4".into());
+        let verdict = host.run(&second, &Act::Run, "echo ran").verdict;
+        assert_eq!(owner(&verdict), "r1", "{}: another process", host.shell);
+        second.lease.as_mut().unwrap().gone = Some("boot/1/2/3".into());
+        assert_eq!(
+            host.run(&second, &Act::Run, "echo ran").stdout,
+            "ran\n",
+            "{}",
+            host.shell
+        );
+    }
+}

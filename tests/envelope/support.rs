@@ -225,6 +225,8 @@ impl Task {
                 run: root.to_owned(),
                 root: root.to_owned(),
                 who: format!("{root}@desk"),
+                seat: None,
+                gone: None,
                 name: "web1".into(),
                 expiry: Duration::from_secs(60),
                 required: false,

@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::cli::origin;
 use crate::cli::runs::store::{Head, Store, unreadable};
 use crate::event::{EventKind, Status};
 use crate::names::HostName;
+use crate::process::Process;
 use crate::report::delivery::now;
 use crate::report::journal::register::{self, Entry, State};
 use crate::report::journal::{self, verify};
@@ -86,7 +86,7 @@ impl Chain {
             let path = store.journal(&head.run);
             let open = journal::is_open(&path).map_err(|error| unreadable(&path, &error))?;
             let process = head.origin.process.as_ref();
-            let alive = process.is_some_and(|process| origin::process(process.pid).as_ref() == Some(process));
+            let alive = process.is_some_and(|process| Process::find(process.pid).as_ref() == Some(process));
             let ended = || {
                 let last = journal::last(&path).ok().flatten();
                 last.is_some_and(|event| matches!(event.kind, EventKind::RunFinished { .. }))

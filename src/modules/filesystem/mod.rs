@@ -30,7 +30,7 @@ pub const SPEC: Spec = Spec {
     - filesystem: dev=/dev/vg0/scratch state=absent
 
 A device with another file system is refused without `force`; one that is in use is refused always: mounted, used as
-swap, a part of a volume group, a RAID or a multipath device, with a partition of which that is so, or a file that a loop
+swap, a part of an active volume, a RAID or a multipath device, with a partition of which that is so, or a file that a loop
 device shows. With `force` the file system is made again at every run, as in Ansible.
 
 Other than in Ansible:

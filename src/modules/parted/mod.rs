@@ -45,7 +45,7 @@ pub const SPEC: Spec = Spec {
 A partition table that has partitions is never replaced unless the task says `destroy: true`, which only we have; nor is
 what lies on the whole disk: a file system, a physical volume, a part of a RAID. `label` is msdos when it is not given, so
 that a task which forgets it is refused on a GPT disk that has partitions. A disk in use is refused even then, and a
-partition in use is not removed: mounted, used as swap, a part of a volume group, a RAID or a multipath device.
+partition in use is not removed: mounted, used as swap, a part of an active volume, a RAID or a multipath device.
 
 Other than in Ansible:
 - A number that parted would not give to a new partition is refused before anything is made: it takes the lowest free.

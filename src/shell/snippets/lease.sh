@@ -1,13 +1,14 @@
-# lease.sh ROOT HELD EXPIRY REQUIRED FACTS NAME: whose host this is. ROOT names the chain of runs that may use it together; HELD
+# lease.sh ROOT HELD EXPIRY REQUIRED FACTS NAME GONE: whose host this is. ROOT names the chain of runs that may use it together; HELD
 # is 1 when this run had it already; EXPIRY is in seconds; REQUIRED is 1 when nothing may run without; FACTS are lines of
 # the record. NAME is what the run calls the host: of several names for one machine, the last one gives the lease back.
+# GONE is the process of a controller that is known to be gone: its lease need not be old to be over.
 #
 # The lease is the file lease.N with the highest N. It is taken by a link to a name that must not be there yet, so one of
 # several gets it. Each exchange of its owner adds a line `beat`, by the shell alone: seconds since the boot (a clock
 # that nobody sets), and the process that the command becomes.
 b_root=$1 b_held=$2 b_expiry=$3 b_required=$4 b_lease_facts="$5holds $6
-" b_name_here=$6
-shift 6
+" b_name_here=$6 b_gone=$7
+shift 7
 
 # b_last_lease: the number of the lease, in b_lease.
 b_last_lease() {
@@ -33,7 +34,7 @@ b_give() {
 
 # b_read_lease: its lines; false when it is none of ours.
 b_read_lease() {
-    b_its_root='' b_its_run='' b_its_who='' b_its_since='' b_its_boot='' b_its_expiry='' b_beat='' b_beats=0 b_works='' b_holds=''
+    b_its_root='' b_its_run='' b_its_who='' b_its_seat='' b_its_since='' b_its_boot='' b_its_expiry='' b_beat='' b_beats=0 b_works='' b_holds='' b_gave=''
     [ ! -L "$b_file" ] && [ -O "$b_file" ] && [ -r "$b_file" ] || return 1
     while read -r b_key b_value; do
         case $b_key in
@@ -44,6 +45,7 @@ b_read_lease() {
             b_its_run=$b_value
             ;;
         who) b_its_who=$b_value ;;
+        seat) b_its_seat=$b_value ;;
         since) b_its_since=$b_value ;;
         boot) b_its_boot=$b_value ;;
         expiry) b_its_expiry=$b_value ;;
@@ -51,7 +53,10 @@ b_read_lease() {
             b_give "$b_value"
             b_holds="$b_holds $b_value "
             ;;
-        gives) b_give "$b_value" ;;
+        gives)
+            b_give "$b_value"
+            b_gave=$b_value
+            ;;
         beat)
             case $b_value in
             *[!0-9\ ]* | '') ;;
@@ -67,16 +72,20 @@ b_read_lease() {
     [ -n "$b_its_root" ] && [ -n "$b_beat" ]
 }
 
-# b_abandoned: nobody works under the lease that was read: another boot, or silence for longer than it lasts and no
-# process of it.
+# b_abandoned: nobody works under the lease that was read: it was given back, or another boot, or silence for longer than
+# it lasts or a controller that is gone, and no process of it.
 b_abandoned() {
+    case $b_holds in
+    *[!\ ]*) ;;
+    *) return 0 ;;
+    esac
     [ "$b_its_boot" = "$b_boot" ] || return 0
     b_age=$((b_up - ${b_beat%% *}))
     case $b_its_expiry in
     '' | *[!0-9]*) b_its_expiry=$b_expiry ;;
     esac
     if [ "$b_age" -ge 0 ] && [ "$b_age" -lt "$b_its_expiry" ]; then
-        return 1
+        [ -n "$b_gone" ] && [ "$b_its_seat" = "$b_gone" ] || return 1
     fi
     while [ -n "$b_works" ]; do
         b_work=${b_works%%,*}
@@ -103,6 +112,7 @@ b_taken_by() {
     b_say h run "$b_its_run"
     b_say h root "$b_its_root"
     b_say h who "$b_its_who"
+    b_say h seat "$b_its_seat"
     b_say h since "$b_its_since"
     b_stop locked "$((b_up - ${b_beat%% *}))"
 }
@@ -218,7 +228,7 @@ b_shorten() {
         *) b_words="${b_words}holds $b_value$b_nl" ;;
         esac
     done
-    b_lease_text "run $b_its_run${b_nl}who $b_its_who$b_nl$b_words" "$b_its_since"
+    b_lease_text "run $b_its_run${b_nl}who $b_its_who${b_nl}seat $b_its_seat$b_nl$b_words" "$b_its_since"
     if (umask 077 && printf '%s' "$b_text" >"$b_tmp"); then
         mv -f -- "$b_tmp" "$b_file"
     else
@@ -232,10 +242,17 @@ b_release() {
     b_place || b_stop released
     b_last_lease
     if [ "$b_lease" != 0 ] && b_read_lease && [ "$b_its_root" = "$b_root" ]; then
-        b_give "$b_name_here"
+        # Written first and then read again: of several that give it back at once, the last one to write takes it away,
+        # and no other, who could meet the next run's lease in its place.
+        if printf 'gives %s\n' "$b_name_here" >>"$b_file"; then
+            b_read_lease
+        else
+            b_give "$b_name_here"
+            b_gave=$b_name_here
+        fi
         case $b_holds in
-        *[!\ ]*) printf 'gives %s\n' "$b_name_here" >>"$b_file" ;;
-        *) rm -f -- "$b_file" ;;
+        *[!\ ]*) ;;
+        *) [ "$b_gave" != "$b_name_here" ] || rm -f -- "$b_file" ;;
         esac
     fi
     if [ -n "$1" ]; then

@@ -1,12 +1,16 @@
 # process.sh: who is at work, by what the shell alone can read.
 
-# b_process PID: group and start of a process in b_group and b_start; empty when there is none.
+# b_process PID: group and start of a process in b_group and b_start; empty when there is none. One that was killed and
+# that nobody asked about yet does nothing any more.
 b_process() {
     b_group=
     b_start=
     { read -r b_line <"/proc/$1/stat"; } 2>/dev/null || return 1
     # shellcheck disable=SC2086
     set -- ${b_line##*) }
+    case $1 in
+    Z | X) return 1 ;;
+    esac
     b_group=$3
     shift 19
     b_start=$1
