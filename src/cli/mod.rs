@@ -26,6 +26,7 @@ mod setup;
 mod signals;
 mod vault;
 mod version;
+mod way;
 
 use std::io::Write as _;
 

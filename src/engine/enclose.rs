@@ -57,6 +57,8 @@ pub struct Needs {
     pub host: String,
     /// The run's name.
     pub run: String,
+    /// Words that lead another command to the same store: inventory, host, user.
+    pub way: String,
     /// Where the host keeps its records; `None`: where it usually does.
     pub store: Option<String>,
     /// The run's lease.

@@ -15,10 +15,11 @@ use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::plan::once::{default_name, written_name};
 use crate::settings::InDoubt;
+use crate::shell::quote_str;
 use crate::shell::elevate::{Become, exports};
 use crate::source::Diagnostic;
 use crate::transport::ConnectSettings;
-use crate::vars::Scope;
+use crate::vars::{Scope, VarMap};
 use crate::vars::templar::to_json;
 use crate::yaml::{Kind, Node};
 
@@ -90,6 +91,7 @@ impl Work<'_> {
         let needs = Needs {
             host: host.name.to_string(),
             run: self.shared.options.run_id.clone(),
+            way: self.way(what, store.as_deref()),
             store,
             lease,
             marker: self.marker(host, scope, what)?,
@@ -97,6 +99,24 @@ impl Work<'_> {
             checks: host.evidence.iter().map(|evidence| evidence.check.clone()).collect(),
         };
         Ok((Enclosure::new(needs), hold))
+    }
+
+    /// How `batchssh markers` gets to the store of this task.
+    fn way(&self, what: &Rendered<'_>, store: Option<&str>) -> String {
+        let mut words = self.shared.options.way.clone();
+        words.extend(["--limit".to_owned(), what.target.to_string()]);
+        if let Some(elevate) = what.elevate {
+            words.push("--become".to_owned());
+            if elevate.user != "root" {
+                words.extend(["--become-user".to_owned(), self.shared.mask.text(&elevate.user)]);
+            }
+        }
+        let of_inventory = |vars: std::sync::Arc<VarMap>| vars.contains_key("batchssh_store");
+        let known = self.shared.inventory.vars_of(what.target, None).is_ok_and(of_inventory);
+        if let Some(store) = store.filter(|_| !known) {
+            words.extend(["-e".to_owned(), format!("batchssh_store={}", quote_str(store))]);
+        }
+        words.iter().map(|word| quote_str(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// The marker of this pass on this host; `None`: it may be done as often as it is asked for.

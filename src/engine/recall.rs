@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
+use crate::engine::held;
 use crate::engine::host::HostRun;
 use crate::engine::lease::Hold;
 use crate::engine::link::Lookup;
@@ -306,7 +307,9 @@ impl Work<'_> {
         match (pass.found, self.shared.options.in_doubt) {
             (Some(Found::Done), _) => Decision::Done(Box::new(resolved()), None),
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),
-            (None, InDoubt::Stop | InDoubt::Skip) => Decision::Not(Box::new(in_doubt(record, &host.name))),
+            (None, InDoubt::Stop | InDoubt::Skip) => {
+                Decision::Not(Box::new(in_doubt(record, &host.name, &self.shared.options.run_id)))
+            },
         }
     }
 }
@@ -319,12 +322,13 @@ fn resolved() -> Outcome {
 }
 
 /// It was begun, and nobody saw its end.
-fn in_doubt(record: &Record, host: &HostName) -> Outcome {
+fn in_doubt(record: &Record, host: &HostName, own: &str) -> Outcome {
     let reason = format!(
-        "it was begun by run {run}, and nobody saw its end; look at {host}, then go on with \
-         `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
+        "it was begun by run {run}, and nobody saw its end; look at the host and say `{resolve} --done` or `--not-done`, then \
+         `batchssh retry {own}` goes on; or go on at once with `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
         run = record.run,
-        host = crate::shell::quote_str(host.as_str()),
+        own = crate::shell::quote_str(own),
+        resolve = held::resolve(own, host.as_str()),
     );
     Outcome::of_error(
         ModuleError::Session(SessionError::InDoubt { reason }),

@@ -82,7 +82,8 @@ impl TaskParts {
     pub(super) fn lines(&self, nonce: &str) -> String {
         let lines = self.parts.iter().take(MOST).map(|part| {
             let text = part.shown.as_deref().map(escape).unwrap_or_default();
-            format!("part {} {} {text}\n", escape(&part.name), part.hash(nonce))
+            let name = escape(&part.name).replace(' ', "%20");
+            format!("part {name} {} {text}\n", part.hash(nonce))
         });
         lines.collect()
     }

@@ -12,9 +12,9 @@ b_last=0
 # b_scan: the last attempt's number in b_last.
 b_scan() {
     b_last=0
-    for b_file in "$b_store/markers/$b_name".*.[id]; do
-        if [ -e "$b_file" ] || [ -L "$b_file" ]; then
-            b_number=${b_file%.?}
+    for b_path in "$b_store/markers/$b_name".*.[id]; do
+        if [ -e "$b_path" ] || [ -L "$b_path" ]; then
+            b_number=${b_path%.?}
             b_number=${b_number##*.}
             case $b_number in
             '' | 0* | *[!0-9]* | ?????????*) ;;
