@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::cli::approve;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
+use crate::cli::collect::Collector;
 use crate::cli::ctl;
 use crate::cli::ctl::server::{Bell, Server};
 use crate::cli::exit_code::ExitCode;
@@ -47,6 +48,8 @@ pub struct Occasion {
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
     pub audit: Option<Audit>,
+    /// Who hears the results and shows them afterwards, instead of them.
+    pub collect: Option<Collector>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -177,8 +180,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         OutputArg::Ansible
     });
     let for_people = output.form.is_none_or(OutputArg::is_for_people);
-    let console: Box<dyn Sink> = match &occasion.audit {
-        Some(audit) if for_people => Box::new(AuditSink::new(
+    let console: Box<dyn Sink> = match (&occasion.audit, &occasion.collect) {
+        (_, Some(collector)) if for_people => collector.sink(err),
+        (Some(audit), _) if for_people => Box::new(AuditSink::new(
             audit.clone(),
             Screen {
                 out,
@@ -209,6 +213,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
+    if let Some(collector) = occasion.collect.as_ref().filter(|_| !for_people) {
+        sinks.push(collector.sink(Box::new(io::sink())));
+    }
     if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
         // Standard output has the events; the files are written all the same.
         sinks.push(Box::new(AuditSink::new(

@@ -5,16 +5,19 @@ mod approve;
 pub mod args;
 mod ask;
 pub(crate) mod audit;
+mod collect;
 mod commands;
 mod conduct;
 mod ctl;
 pub mod demo;
+mod doubt;
 pub mod exit_code;
 mod inventory;
 mod limits;
 mod lineage;
 mod lock;
 mod logging;
+mod markers;
 mod origin;
 mod ping;
 mod policy;
@@ -67,6 +70,8 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Ping(args) => ping::ping(args),
         Command::Audit(args) => audit::audit(args),
         Command::Ctl(args) => ctl::ctl(args),
+        Command::Markers(args) => markers::markers(args),
+        Command::Doubt(args) => doubt::doubt(args),
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),

@@ -56,6 +56,7 @@ pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
         lines: true,
         retry_file: PathBuf::from("batchssh.retry"),
         audit: None,
+        collect: None,
     };
     scan(setup, &plan, &occasion, args.tcp)
 }

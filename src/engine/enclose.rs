@@ -130,6 +130,11 @@ impl Enclosure {
         let act = if check { Act::Look } else { Act::Probe };
         match self.ask(&act, reader)?.0.verdict() {
             Verdict::Would => Ok(()),
+            // Between the exchanges of a task no process of it is there: whose host is it right now?
+            verdict @ Verdict::Doubt(_) if !check && self.needs.lease.is_some() => {
+                self.hold(reader)?;
+                Err(self.held(verdict))
+            }
             verdict => Err(self.held(verdict)),
         }
     }

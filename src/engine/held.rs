@@ -158,7 +158,7 @@ fn marked(marker: &Marker, verdict: Verdict, around: &Needs) -> Outcome {
             let mut values = values_of(&doubt.record);
             name_it(&mut values, &marker.name);
             in_doubt(&doubtful(&name, &doubt, around, &show), values)
-        },
+        }
         Verdict::Store(words) => refused(
             format!(
                 "the marker `{name}` cannot be kept on this host, so the task was not run: {}; mend that, or name another \

@@ -44,6 +44,8 @@ pub struct HostRun {
     pub recalled: Recalled,
     /// An earlier run began the task, and nobody saw its end.
     pub taken_up: bool,
+    /// An earlier run left the task in doubt.
+    pub doubted: bool,
     /// What somebody said about the task, which an earlier run left in doubt.
     pub found: Option<Found>,
     /// As whom earlier runs held it, as far as noted.
@@ -88,6 +90,7 @@ impl HostRun {
             track: None,
             recalled: Recalled::default(),
             taken_up: false,
+            doubted: false,
             found: None,
             inherited: HashSet::new(),
             times: HashMap::new(),

@@ -156,6 +156,7 @@ impl HostRun {
         if let Some(guard) = &around.needs().guard {
             for (evidence, now) in self.evidence.iter_mut().zip(&guard.approved) {
                 evidence.digest.clone_from(&now.digest);
+                evidence.pending.clone_from(&now.pending);
             }
         }
     }

@@ -15,12 +15,12 @@ use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::plan::once::{default_name, written_name};
 use crate::settings::InDoubt;
-use crate::shell::quote_str;
 use crate::shell::elevate::{Become, exports};
+use crate::shell::quote_str;
 use crate::source::Diagnostic;
 use crate::transport::ConnectSettings;
-use crate::vars::{Scope, VarMap};
 use crate::vars::templar::to_json;
+use crate::vars::{Scope, VarMap};
 use crate::yaml::{Kind, Node};
 
 /// How the names of markers begin that only one run and those that go on with it look for.
@@ -84,6 +84,7 @@ impl Work<'_> {
                 .map(|evidence| Approved {
                     command: evidence.command.clone(),
                     digest: evidence.digest.clone(),
+                    pending: evidence.pending.clone(),
                 })
                 .collect(),
             dangerous,
@@ -147,21 +148,28 @@ impl Work<'_> {
             }
         };
         let options = &self.shared.options;
+        let mut facts = vec![
+            ("run", options.run_id.clone()),
+            ("root", options.root_run_id.clone()),
+            ("who", options.who.clone()),
+            ("host", host.name.to_string()),
+            ("task", self.name.to_owned()),
+            ("path", self.path()),
+        ];
+        let hidden = self.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
+        if let Some(item) = host.doing.item.as_ref().filter(|_| !hidden) {
+            let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            facts.push(("item", self.shared.mask.text(&text)));
+        }
         Ok(Some(Marker {
             file: file_name(&name),
             parts: self.parts(scope, what),
-            facts: vec![
-                ("run", options.run_id.clone()),
-                ("root", options.root_run_id.clone()),
-                ("who", options.who.clone()),
-                ("host", host.name.to_string()),
-                ("task", self.name.to_owned()),
-                ("path", self.path()),
-            ],
+            facts,
             on_change,
             in_doubt: match (host.found, options.in_doubt) {
                 (Some(Found::Done), _) => WhenInDoubt::Done,
-                (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => WhenInDoubt::Rerun,
+                (Some(Found::NotDone), _) => WhenInDoubt::Again,
+                (None, InDoubt::Rerun) => WhenInDoubt::Rerun,
                 (None, InDoubt::Stop | InDoubt::Skip) => WhenInDoubt::Stop,
             },
             verify,

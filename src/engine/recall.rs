@@ -18,6 +18,7 @@ use crate::event::{EventKind, Lost, Refusal, Status, TaskReport};
 use crate::modules::ModuleError;
 use crate::names::HostName;
 use crate::plan::Action;
+use crate::preflight::Evidence;
 use crate::settings::InDoubt;
 use crate::transport::SessionError;
 use crate::vars::Value;
@@ -51,7 +52,7 @@ impl Work<'_> {
     pub(super) fn recall(&self, host: &mut HostRun) -> Option<Next> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
-        (host.taken_up, host.found) = (false, None);
+        (host.taken_up, host.doubted, host.found) = (false, false, None);
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -120,6 +121,10 @@ impl Work<'_> {
     /// (`notify`, `when: x is changed`) must hear of it.
     pub(super) fn take_up(&self, host: &mut HostRun, outcome: &mut Outcome) {
         let taken_up = std::mem::take(&mut host.taken_up);
+        // The doubt is decided: it is what this chain of runs did that the host's answer differs by.
+        if std::mem::take(&mut host.doubted) && outcome.status.is_good() && held::is_held(outcome) {
+            host.evidence.iter_mut().for_each(Evidence::settle);
+        }
         let ours = outcome
             .values
             .get("once")
@@ -285,7 +290,7 @@ impl Work<'_> {
             host.doing.did.again = false;
             Decision::Run
         };
-        host.found = None;
+        (host.doubted, host.found) = (false, None);
         let Some(pass) = pass else { return run(host) };
         host.taken_up = pass.may_have_changed();
         if let Some(report) = &pass.result
@@ -300,16 +305,20 @@ impl Work<'_> {
         let keywords = &self.task.keywords;
         // The host has a record of what was done, or there is a command that finds out. What somebody said counts where
         // these do not decide.
-        host.found = pass.found.filter(|_| pass.is_in_doubt());
+        host.doubted = pass.is_in_doubt();
+        host.found = pass.found.filter(|_| host.doubted);
         if !pass.is_in_doubt() || keywords.once.is_some() || keywords.verify.is_some() {
             return run(host);
         }
         match (pass.found, self.shared.options.in_doubt) {
-            (Some(Found::Done), _) => Decision::Done(Box::new(resolved()), None),
+            (Some(Found::Done), _) => {
+                host.evidence.iter_mut().for_each(Evidence::settle);
+                Decision::Done(Box::new(resolved()), None)
+            }
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),
             (None, InDoubt::Stop | InDoubt::Skip) => {
                 Decision::Not(Box::new(in_doubt(record, &host.name, &self.shared.options.run_id)))
-            },
+            }
         }
     }
 }

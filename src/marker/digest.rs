@@ -203,7 +203,11 @@ mod tests {
         assert!(words[0].starts_with("content of b was `sha256 6b86b273ff34fce1…` and is `sha256 "));
         assert_eq!(words[1], "content of key differs (it is not shown)");
         assert!(words[2].starts_with("content of c is new"));
-        assert_eq!(old.differences(&Record::parse(&format!("nonce 7\n{}", new.lines("7")))).len(), 3);
+        assert_eq!(
+            old.differences(&Record::parse(&format!("nonce 7\n{}", new.lines("7"))))
+                .len(),
+            3
+        );
     }
 
     #[test]
@@ -221,7 +225,10 @@ mod tests {
         assert!(lines.len() < 16 * 1024, "{}", lines.len());
         let words = new.differences(&Record::parse(&format!("nonce 7\n{lines}")));
         assert_eq!(words.len(), 1);
-        assert!(words[0].starts_with("content of the other files was `4982 files, sha256 "), "{words:?}");
+        assert!(
+            words[0].starts_with("content of the other files was `4982 files, sha256 "),
+            "{words:?}"
+        );
     }
 
     #[test]

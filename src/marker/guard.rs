@@ -9,6 +9,8 @@ pub struct Approved {
     pub command: String,
     /// SHA-256 of what it printed, hexadecimal; `None`: nobody knows what it prints now.
     pub digest: Option<String>,
+    /// What is approved in its place when this very exchange decides that a task in doubt was not done.
+    pub pending: Option<String>,
 }
 
 /// What goes around a command on a host with evidence.
@@ -29,7 +31,12 @@ impl Guard {
         ];
         for one in &self.approved {
             arguments.push(one.command.clone().into());
-            arguments.push(one.digest.clone().unwrap_or_else(|| "-".to_owned()).into());
+            let expected = match (&one.digest, &one.pending) {
+                (Some(digest), _) => digest.clone(),
+                (None, Some(pending)) => format!("?{pending}"),
+                (None, None) => "-".to_owned(),
+            };
+            arguments.push(expected.into());
         }
         arguments
     }
@@ -37,9 +44,11 @@ impl Guard {
     /// Takes in what our own change made of it. Only where the measure before was as expected: what others changed stays
     /// unapproved.
     pub fn learn(&mut self, said: &Said) {
+        let decided = said.last("decided").is_some();
         for (index, one) in self.approved.iter_mut().enumerate() {
             let before = measure(said, "before", index);
-            if before.is_some() && before == one.digest {
+            let pending = one.pending.as_ref().filter(|_| decided);
+            if before.is_some() && before.as_ref() == one.digest.as_ref().or(pending) {
                 one.digest = measure(said, "after", index);
             }
         }
@@ -48,7 +57,7 @@ impl Guard {
     /// Nobody knows any more what is there: the end of a change was not seen.
     pub fn forget(&mut self) {
         for one in &mut self.approved {
-            one.digest = None;
+            (one.digest, one.pending) = (None, None);
         }
     }
 }
@@ -73,6 +82,7 @@ mod tests {
         let approved = |d: char| Approved {
             command: "x".to_owned(),
             digest: Some(digest(d)),
+            pending: None,
         };
         let mut guard = Guard {
             approved: vec![approved('a'), approved('b'), approved('c')],

@@ -19,8 +19,10 @@ pub enum OnChange {
 pub enum WhenInDoubt {
     /// It is left alone.
     Stop,
-    /// It is done again: somebody said so (`--in-doubt rerun`), or said that it was not done.
+    /// It is done again, whatever became of it (`--in-doubt rerun`).
     Rerun,
+    /// It is done again: somebody looked and said that it was not done.
+    Again,
     /// It counts as done, and that is written down: somebody looked and said so.
     Done,
 }
@@ -57,13 +59,20 @@ pub struct Marker {
     pub judge: Judge,
 }
 
+/// Longest value of a fact in a record, in characters: what is longer is cut, so that records stay small.
+const LONGEST: usize = 500;
+
+fn short(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
 impl Marker {
     /// The arguments of `marker.sh`.
     pub(super) fn arguments(&self, nonce: &str, look: bool) -> Vec<Vec<u8>> {
         let digest = self.parts.digest();
-        let mut facts = format!("name {}\nnonce {nonce}\ndigest {digest}\n", escape(&self.name));
+        let mut facts = format!("name {}\nnonce {nonce}\ndigest {digest}\n", escape(&short(&self.name)));
         for (key, value) in &self.facts {
-            facts += &format!("{key} {}\n", escape(value));
+            facts += &format!("{key} {}\n", escape(&short(value)));
         }
         facts += &self.parts.lines(nonce);
         let change = match self.on_change {
@@ -79,6 +88,7 @@ impl Marker {
         let in_doubt = match self.in_doubt {
             WhenInDoubt::Stop => "stop",
             WhenInDoubt::Rerun => "rerun",
+            WhenInDoubt::Again => "again",
             WhenInDoubt::Done => "done",
         };
         vec![

@@ -183,7 +183,7 @@ macro_rules! modules {
 
 // The one line to add a module to.
 modules! {
-    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, filesystem, find, get, lineinfile, mount, parted, ping, put, raw,
+    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, filesystem, find, get, lineinfile, markers, mount, parted, ping, put, raw,
     replace, script,
     set_fact, setup, shell, slurp, stat, tempfile, template, wait_for, wait_for_connection,
 }

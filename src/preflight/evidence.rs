@@ -18,9 +18,19 @@ pub struct Evidence {
     /// SHA-256 of that output as it was last seen, hexadecimal; `None`: nobody knows what is there now (a task in doubt,
     /// a change by somebody else), and a dangerous task must not run.
     pub digest: Option<String>,
+    /// Where that is because a task is in doubt: what it is now. It holds as soon as the doubt is decided by the host's
+    /// record, by `verify`, or by somebody who looked.
+    pub pending: Option<String>,
 }
 
 impl Evidence {
+    /// The doubt is decided: what was seen is what the run left.
+    pub fn settle(&mut self) {
+        if self.digest.is_none() {
+            self.digest = self.pending.take();
+        }
+    }
+
     /// The digest of an answer.
     pub fn digest(stdout: &[u8]) -> String {
         hex(&Sha256::digest(stdout))

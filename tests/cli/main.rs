@@ -12,6 +12,7 @@ mod pty;
 
 mod audit;
 mod become_user;
+mod doubt;
 mod exec;
 mod files;
 mod flow;
@@ -21,6 +22,7 @@ mod listings;
 mod live;
 mod locks;
 mod looks;
+mod marker_store;
 mod markers;
 mod mistakes;
 mod outputs;

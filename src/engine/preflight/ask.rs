@@ -321,6 +321,7 @@ impl Asking<'_> {
         asked.evidence.push(Evidence {
             check: check.name.clone(),
             command: String::from_utf8_lossy(&question.text).into_owned(),
+            pending: (standing == Standing::InDoubt).then(|| digest.clone()),
             digest: (standing != Standing::InDoubt).then_some(digest),
         });
         Outcome::Answered {

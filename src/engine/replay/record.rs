@@ -30,9 +30,41 @@ pub struct Pass {
     pub result: Option<TaskReport>,
     /// What was found out about it.
     pub found: Option<Found>,
+    /// What its steps were, as long as nobody saw them end.
+    pub acting: Option<Box<Acting>>,
+}
+
+/// What was told when steps were about to be taken.
+#[derive(Clone, Debug, Default)]
+pub struct Acting {
+    /// Label of the loop item.
+    pub item: Option<Json>,
+    /// The commands, for people.
+    pub command: String,
+    /// As whom, where it was not the login user.
+    pub became: Option<String>,
+    /// Name of the marker.
+    pub marker: Option<String>,
 }
 
 impl Pass {
+    /// The marker on the host, where it has one.
+    pub fn marker(&self) -> Option<&str> {
+        let told = self.result.as_ref().and_then(|report| report.result.get("once"));
+        let told = told.and_then(|once| once.get("name")).and_then(Json::as_str);
+        told.or_else(|| self.acting.as_ref()?.marker.as_deref())
+    }
+
+    /// A result has come: what is told about a task in doubt is kept.
+    pub(super) fn ends(&mut self, report: TaskReport) {
+        let acting = self.acting.take().filter(|_| report.status == Status::InDoubt);
+        *self = Self {
+            result: Some(report),
+            acting,
+            ..Self::default()
+        };
+    }
+
     /// It came to a result with which the host went on.
     pub fn is_final(&self) -> bool {
         self.result.as_ref().is_some_and(is_final)
