@@ -32,6 +32,10 @@ impl Fold {
             EventKind::RunStarted { run, origin, hosts, .. } => {
                 self.run = run;
                 self.batches.clear();
+                for record in self.hosts.values_mut().flatten() {
+                    record.whole.run_begins();
+                    record.passes.values_mut().for_each(Pass::run_begins);
+                }
                 self.open.extend(hosts.iter().cloned());
                 self.approved.run(&hosts, origin.from_start);
                 if origin.from_start {
@@ -73,6 +77,9 @@ impl Fold {
                     *pass = Pass {
                         begun: !repeatable,
                         open: true,
+                        doubted: pass.doubted,
+                        touched: true,
+                        found: pass.found.filter(|_| pass.doubted),
                         acting: Some(Box::new(Acting {
                             item,
                             command,

@@ -32,6 +32,10 @@ pub struct Pass {
     pub found: Option<Found>,
     /// What its steps were, as long as nobody saw them end.
     pub acting: Option<Box<Acting>>,
+    /// It was in doubt when the run at hand began.
+    pub doubted: bool,
+    /// The run at hand began steps of it.
+    pub touched: bool,
 }
 
 /// What was told when steps were about to be taken.
@@ -55,8 +59,20 @@ impl Pass {
         told.or_else(|| self.acting.as_ref()?.marker.as_deref())
     }
 
-    /// A result has come: what is told about a task in doubt is kept.
+    /// A run begins: what was left in doubt before it stays so until something is known.
+    pub(super) fn run_begins(&mut self) {
+        self.doubted = self.is_in_doubt();
+        self.touched = false;
+    }
+
+    /// A result has come. One that says nothing about a task in doubt, because it was refused or not even reached, leaves it
+    /// in doubt.
     pub(super) fn ends(&mut self, report: TaskReport) {
+        let says_nothing = report.refused.is_some() || !self.touched;
+        if self.doubted && says_nothing && !is_final(&report) && report.status != Status::InDoubt {
+            self.begun = true;
+            return;
+        }
         let acting = self.acting.take().filter(|_| report.status == Status::InDoubt);
         *self = Self {
             result: Some(report),
