@@ -32,3 +32,7 @@ deny:
 new-module NAME:
     cp --no-clobber src/modules/ping.rs src/modules/{{ NAME }}.rs
     @echo "now: write src/modules/{{ NAME }}.rs, and add \`{{ NAME }}\` to modules! in src/modules/mod.rs"
+
+# fuzz a target, or `all`, for so many minutes of CPU time each (docs/fuzzing.md)
+fuzz TARGET MINUTES="30":
+    scripts/fuzz {{ TARGET }} {{ MINUTES }}

@@ -31,6 +31,7 @@ pub mod plan;
 pub mod playbook;
 pub mod policy;
 
+pub mod canary;
 pub mod preflight;
 
 pub mod report;

@@ -1,10 +1,14 @@
 //! Places in files, and messages about them.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::{Zeroize, Zeroizing};
+
+/// The largest file that is read: some, such as `/dev/zero`, never end.
+const LARGEST: u64 = 256 << 20;
 
 /// A file the user wrote, kept whole so that messages can quote it.
 pub struct SourceFile {
@@ -87,8 +91,17 @@ impl SourceFile {
                 path.display()
             )));
         }
-        let bytes =
-            std::fs::read(path).map_err(|e| Diagnostic::new(format!("cannot read `{}`: {e}", path.display())))?;
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(path)
+            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+            .map_err(|e| Diagnostic::new(format!("cannot read `{}`: {e}", path.display())))?;
+        if read as u64 > LARGEST {
+            let limit = LARGEST >> 20;
+            return Err(Diagnostic::new(format!(
+                "`{}` is larger than {limit} MiB",
+                path.display()
+            )));
+        }
         Self::from_bytes(path, bytes)
     }
 
@@ -330,9 +343,17 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
+/// Longer words are near to nothing.
+const LONGEST_NAME: usize = 200;
+
 /// The known name closest to `typed`, when it is close enough to be meant.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let most = typed.chars().count().max(3) / 3;
+    let length = typed.chars().count();
+    // Comparing takes length times length, and nobody meant a short word by a long text.
+    if length > LONGEST_NAME {
+        return None;
+    }
+    let most = length.max(3) / 3;
     known
         .into_iter()
         .map(|name| (distance(typed, name), name))

@@ -53,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "preflight",
         &["plan", "danger", "modules", "shell", "transport", "layout", "event"],
     ),
+    ("canary", &["plan", "preflight", "layout", "event"]),
     ("report", &["event", "layout"]),
     (
         "engine",
@@ -62,6 +63,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "policy",
             "danger",
             "preflight",
+            "canary",
             "marker",
             "modules",
             "playbook",

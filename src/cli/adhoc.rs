@@ -75,6 +75,7 @@ impl Adhoc {
             max_fail_percentage: None,
             force_handlers: None,
             preflight: Vec::new(),
+            canary: None,
             keywords: Keywords::default(),
             body: vec![Entry::Task(Arc::new(task))],
             handlers: Vec::new(),

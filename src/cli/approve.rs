@@ -1,4 +1,4 @@
-//! `on_mismatch: ask`: asks whoever sits at the terminal, which need not be where the output goes.
+//! `on_mismatch: ask` of pre-flight and canary: asks whoever sits at the terminal, which need not be where the output goes.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
@@ -8,7 +8,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::cli::origin;
 use crate::deadline::CancelToken;
-use crate::engine::preflight::{Answer, Ask, Question};
+use crate::engine::preflight::{About, Answer, Ask, Question};
 use crate::names::HostName;
 use crate::report::fold::fold;
 use crate::report::progress::Screen;
@@ -63,6 +63,15 @@ fn talk(terminal: &mut File, question: &Question, cancel: &CancelToken) -> Optio
 }
 
 fn text(question: &Question) -> String {
+    if let About::Wave(place) = question.about {
+        let (wave, waves) = (place.wave, place.waves);
+        return format!(
+            "\nwave {wave} of {waves}: {} of {} hosts are not like the waves before: {}\nis that right, and shall it go on? [y/N] ",
+            question.refused.len(),
+            question.hosts,
+            fold(question.refused.iter().map(HostName::as_str)),
+        );
+    }
     let checks: Vec<String> = question
         .checks
         .iter()
@@ -80,10 +89,12 @@ fn text(question: &Question) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::canary::WavePlace;
 
     #[test]
     fn the_question_names_the_hosts() {
-        let question = Question {
+        let mut question = Question {
+            about: About::Preflight,
             checks: vec!["disks\u{1b}".to_owned()],
             refused: ["s07", "s08"].map(HostName::from).to_vec(),
             hosts: 40,
@@ -92,5 +103,11 @@ mod tests {
             text(&question),
             "\npre-flight `disks\\u{1b}`: 2 of 40 hosts did not pass: s[07,08]\ngo on without them? [y/N] "
         );
+        question.about = About::Wave(WavePlace {
+            number: 1,
+            wave: 2,
+            waves: 5,
+        });
+        assert!(text(&question).starts_with("\nwave 2 of 5: 2 of 40 hosts are not like the waves before: s[07,08]\n"));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::lock::LockArgs;
+use crate::cli::scan_keys::args::ScanKeysArgs;
 use crate::cli::vault::args::{VaultArgs, VaultFlags};
 use crate::names::parse_duration;
 
@@ -33,6 +34,8 @@ pub enum Command {
     Get(GetArgs),
     /// Find out which hosts are alive: TCP, SSH, host key, login
     Ping(PingArgs),
+    /// Collect the host keys of a fleet; show what is new, changed, or shared by several hosts
+    ScanKeys(ScanKeysArgs),
     /// Look at every host, fold equal answers, show the odd ones
     Audit(Box<crate::cli::audit::AuditArgs>),
     /// Look at the markers of hosts: what was done once, what is in doubt; forget them
@@ -43,8 +46,12 @@ pub enum Command {
     Retry(super::retry::RetryArgs),
     /// Go on with a run that was killed or stopped, each host at its own task
     Resume(super::retry::ResumeArgs),
-    /// Look at former runs: list, verify
+    /// Look at former runs: list, show, diff, verify
     Runs(super::runs::RunsArgs),
+    /// What was run on a host, by whom, and what came of it
+    History(super::history::HistoryArgs),
+    /// Write a former run as a page, a table or test results
+    Report(super::report::ReportArgs),
     /// Ask and change a run that is going on: more workers, pause, drain, attach
     Ctl(crate::cli::ctl::CtlArgs),
     /// Show what would run where; contacts nothing
@@ -393,6 +400,12 @@ pub struct PingArgs {
     /// Stop after TCP: no SSH is spoken
     #[arg(long)]
     pub tcp: bool,
+    /// Find names of the same machine, and machines that are copies of each other
+    #[arg(long, conflicts_with = "tcp")]
+    pub duplicates: bool,
+    /// End with exit code 2 when there are duplicates
+    #[arg(long, requires = "duplicates")]
+    pub strict: bool,
     /// The rest.
     #[command(flatten)]
     pub common: Common,

@@ -22,19 +22,22 @@ use crate::cli::signals::{Drain, SignalGuard, listen_for_workers};
 use crate::deadline::CancelToken;
 use crate::engine::gate::Forks;
 use crate::engine::preflight::Hooks;
+use crate::engine::scan::Depth;
 use crate::engine::shared::{RunOptions, Shared};
 use crate::engine::{Ended, Engine, MOST_WORKERS, hosts_of};
-use crate::event::{Control, EventKind, Severity, WrittenFile};
+use crate::event::{Control, EventKind, HashedFile, Severity, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
 use crate::report::delivery::{BrokenSink, Reporter};
 use crate::report::feed::Feed;
 use crate::report::human::{Human, HumanOptions};
 use crate::report::journal::Journal;
+use crate::report::patient::{Rest, patient};
 use crate::report::progress::Progress;
 use crate::report::retry_file::RetryFile;
 use crate::report::{Sink, ansible, csv, jsonl, lines, oneline};
 use crate::source::Diagnostics;
+use crate::transport::KeyKind;
 
 /// What a run is, beside its plan.
 pub struct Occasion {
@@ -59,6 +62,12 @@ pub struct Ready {
     reporter: Reporter,
     signals: SignalGuard,
     control: Option<Server>,
+    /// Output that nobody has read yet.
+    rest: Option<Rest>,
+    /// The output is for people, and tells them what it cannot write; else standard error does.
+    for_people: bool,
+    /// Set when an output broke without which the run must not go on.
+    stopped: Arc<AtomicBool>,
     title: String,
     words: Vec<String>,
     /// What is odd but no mistake; told after the first event.
@@ -77,18 +86,37 @@ pub fn conduct(mut setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Exi
         Verdict::Refused => return Ok(ExitCode::Refused),
         Verdict::Admitted => {}
     }
-    prepare(setup, plan, occasion)?.run(&Work::Plan(plan))
+    prepare(setup, plan, occasion, None)?.run(&Work::Plan(plan))
 }
 
 /// Finds out how far one gets with the hosts of the plan.
-pub fn scan(setup: Setup, plan: &Plan, occasion: &Occasion, tcp_only: bool) -> Result<ExitCode, Diagnostics> {
-    prepare(setup, plan, occasion)?.run(&Work::Scan { tcp_only })
+/// With `strict`, duplicates that are found count as a failure.
+pub fn scan(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    depth: Depth,
+    strict: bool,
+) -> Result<ExitCode, Diagnostics> {
+    prepare(setup, plan, occasion, None)?.run(&Work::Scan { depth, strict })
+}
+
+/// Looks at the host keys of the hosts of the plan; `sink` gets the results.
+pub fn scan_keys(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    kinds: &[KeyKind],
+    sink: Box<dyn Sink>,
+) -> Result<ExitCode, Diagnostics> {
+    prepare(setup, plan, occasion, Some(sink))?.run(&Work::Keys { kinds })
 }
 
 /// What the workers do.
 enum Work<'a> {
     Plan(&'a Plan),
-    Scan { tcp_only: bool },
+    Scan { depth: Depth, strict: bool },
+    Keys { kinds: &'a [KeyKind] },
 }
 
 /// The hosts of all plays, each once, in inventory order.
@@ -111,7 +139,12 @@ pub fn all_hosts(shared: &Shared, plan: &Plan) -> Result<Vec<HostName>, Diagnost
     Ok(hosts)
 }
 
-fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diagnostics> {
+fn prepare(
+    setup: Setup,
+    plan: &Plan,
+    occasion: &Occasion,
+    instead: Option<Box<dyn Sink>>,
+) -> Result<Ready, Diagnostics> {
     let cancel = CancelToken::new();
     let (late_teller, tell, keep) = late_tell();
     let words = setup.words.clone();
@@ -154,8 +187,21 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         .map_err(|error| crate::source::Diagnostic::new(format!("cannot make a pair of sockets: {error}")))?;
     let rings = bell.0.clone();
     let feed = Feed::new(move || rings.ring());
+    let mut journalled = false;
     match Journal::create(&store.dir, &shared.options.run_id) {
-        Ok(journal) => sinks.push(Box::new(journal)),
+        Ok(journal) => {
+            sinks.push(Box::new(journal));
+            journalled = true;
+        }
+        // Nobody could go on with it, or tell afterwards what was done.
+        Err(error) if !occasion.adhoc && !shared.options.check => {
+            return Err(crate::source::Diagnostic::new(format!(
+                "no journal can be written in {}: {error}; nothing was run",
+                store.dir.display()
+            ))
+            .help("set XDG_STATE_HOME to a place that can be written to")
+            .into());
+        }
         Err(error) => complaints.push(format!(
             "no journal is written: cannot create it in {}: {error}; set XDG_STATE_HOME to a place that can be written to",
             outside.state_dir.display()
@@ -166,23 +212,44 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
     let retry_file = output.retry_file(&occasion.retry_file);
     if let Some(path) = &retry_file {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
-        sinks.push(Box::new(RetryFile::new(path, hosts.iter().cloned())));
+        sinks.push(Box::new(
+            RetryFile::new(path, hosts.iter().cloned()).owing(lineage.owed.clone()),
+        ));
     }
     let progress = Progress::new(outside.stderr);
     let screen = progress.screen();
     let _ = late_screen.set(screen.clone());
-    let out: Box<dyn Write + Send> = screen.over(Box::new(io::stdout()));
-    let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let term = outside.stdout;
+    // What is written to a terminal must not cross with its progress line; nobody else need be waited for.
+    let (out, rest): (Box<dyn Write + Send>, _) = if term.is_tty {
+        (Box::new(io::stdout()), None)
+    } else {
+        let (out, rest) = patient(io::stdout())
+            .map_err(|error| crate::source::Diagnostic::new(format!("cannot start the output: {error}")))?;
+        (Box::new(out), Some(rest))
+    };
+    let out = screen.over(out);
+    let err: Box<dyn Write + Send> = screen.over(Box::new(io::stderr()));
     let form = output.form.unwrap_or(if term.is_tty {
         OutputArg::Human
     } else {
         OutputArg::Ansible
     });
     let for_people = output.form.is_none_or(OutputArg::is_for_people);
-    let console: Box<dyn Sink> = match (&occasion.audit, &occasion.collect) {
-        (_, Some(collector)) if for_people => collector.sink(err),
-        (Some(audit), _) if for_people => Box::new(AuditSink::new(
+    let mut instead = instead;
+    if let Some(collector) = &occasion.collect {
+        instead = Some(if for_people {
+            collector.sink(screen.over(Box::new(io::stderr())))
+        } else {
+            collector.sink(Box::new(io::sink()))
+        });
+    }
+    // An output of the command's own takes the place of those for people, and stands beside the others.
+    let (instead, beside) = if for_people { (instead, None) } else { (None, instead) };
+    sinks.extend(beside);
+    let console: Box<dyn Sink> = match (instead, &occasion.audit) {
+        (Some(own), _) => own,
+        (None, Some(audit)) if for_people => Box::new(AuditSink::new(
             audit.clone(),
             Screen {
                 out,
@@ -197,7 +264,11 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         }
         _ => match form {
             OutputArg::Human => {
-                let rerun = retry_file.as_ref().map(|path| rerun(&words, path));
+                let rerun = if journalled {
+                    Some(format!("batchssh retry {}", shared.options.run_id))
+                } else {
+                    retry_file.as_ref().map(|path| rerun(&words, path))
+                };
                 let options = HumanOptions {
                     term,
                     verbosity: output.verbosity,
@@ -213,9 +284,6 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         },
     };
     sinks.push(console);
-    if let Some(collector) = occasion.collect.as_ref().filter(|_| !for_people) {
-        sinks.push(collector.sink(Box::new(io::sink())));
-    }
     if let Some(audit) = occasion.audit.as_ref().filter(|_| !for_people) {
         // Standard output has the events; the files are written all the same.
         sinks.push(Box::new(AuditSink::new(
@@ -230,10 +298,12 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         )));
     }
     sinks.push(Box::new(progress));
+    let stopped = Arc::new(AtomicBool::new(false));
     let on_broken = {
-        let cancel = cancel.clone();
+        let (cancel, stopped) = (cancel.clone(), Arc::clone(&stopped));
         move |broken: &BrokenSink| {
             if broken.essential {
+                stopped.store(true, Ordering::Relaxed);
                 cancel.wind_down();
             }
         }
@@ -274,6 +344,9 @@ fn prepare(setup: Setup, plan: &Plan, occasion: &Occasion) -> Result<Ready, Diag
         reporter,
         signals,
         control,
+        rest,
+        for_people,
+        stopped,
         title: occasion.title.clone(),
         words,
         complaints,
@@ -343,7 +416,7 @@ fn late_tell() -> (
     (slot, tell, keep)
 }
 
-/// The command that runs again what did not succeed.
+/// The command that runs again what did not succeed, where there is no journal to go on from.
 fn rerun(words: &[String], retry_file: &std::path::Path) -> String {
     let mut out: Vec<String> = vec!["batchssh".to_owned()];
     let mut skip = false;
@@ -394,6 +467,12 @@ impl Ready {
         let mut started = run_started(options, self.words.clone(), self.title.clone(), self.hosts.clone());
         if let EventKind::RunStarted { origin, .. } = &mut started {
             self.lineage.complete(origin);
+            let files = self.shared.inventory.files().into_iter();
+            let hashed = files.map(|(path, sha256)| HashedFile {
+                path: path.display().to_string(),
+                sha256,
+            });
+            origin.inventory = hashed.collect();
         }
         (self.shared.tell)(started);
         if !self.files.is_empty() {
@@ -401,7 +480,7 @@ impl Ready {
                 files: self.files.clone(),
             });
         }
-        let policies = policy::files(&self.shared.policy.policy);
+        let policies = crate::engine::windows::files(&self.shared.policy.policy);
         if !policies.is_empty() {
             let refused = Vec::new();
             (self.shared.tell)(EventKind::PolicyChecked { policies, refused });
@@ -414,8 +493,15 @@ impl Ready {
         let engine = Engine::new(&self.shared, self.hosts.len()).map_err(crate::source::Diagnostic::new)?;
         let ended = match work {
             Work::Plan(plan) => engine.run(plan),
-            Work::Scan { tcp_only } => {
-                engine.scan(&self.hosts, *tcp_only);
+            Work::Scan { depth, strict } => {
+                let found = engine.scan(&self.hosts, *depth);
+                if *strict && !found.is_empty() {
+                    self.drifted.store(true, Ordering::Relaxed);
+                }
+                Ok(Ended { crashed: false })
+            }
+            Work::Keys { kinds } => {
+                engine.scan_keys(&self.hosts, kinds);
                 Ok(Ended { crashed: false })
             }
         };
@@ -426,23 +512,45 @@ impl Ready {
             (_, Some(number)) => ExitCode::Signal(number),
             (Err(_), None) => ExitCode::Usage,
             (Ok(ended), None) if ended.crashed => ExitCode::Bug,
-            (Ok(_), None) => ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed)),
+            (Ok(_), None) => {
+                let code = ExitCode::Hosts(summary.exit_code()).with_drift(self.drifted.load(Ordering::Relaxed));
+                match code {
+                    // The run was stopped by it: that hosts failed is less than that.
+                    ExitCode::Hosts(0 | 2 | 4 | 6) if self.stopped.load(Ordering::Relaxed) => ExitCode::Output,
+                    code => code,
+                }
+            }
         };
         (self.shared.tell)(EventKind::RunFinished {
             recap: summary.recap(),
             exit_code: code.code(),
             seconds: begun.elapsed().as_secs_f64(),
         });
-        drop(self.signals);
+        let cancel = self.shared.cancel.clone();
         drop(self.shared);
-        let (_, broken) = self.reporter.finish();
+        let (_, mut broken) = self.reporter.finish();
+        if let Some(Err(error)) = self.rest.map(|rest| rest.finish(|| cancel.is_cancelled()))
+            && !broken.iter().any(|sink| sink.error.kind() == error.kind())
+        {
+            broken.push(BrokenSink {
+                name: "the output",
+                error,
+                essential: false,
+            });
+        }
+        drop(self.signals);
         drop(self.control);
         ended?;
-        let lost = broken.iter().any(|sink| !sink.is_closed_pipe());
-        Ok(if lost && code.code() == 0 {
-            ExitCode::Output
-        } else {
-            code
+        broken.retain(|sink| !sink.is_closed_pipe());
+        for sink in &broken {
+            if !self.for_people || sink.name == "the output" {
+                let _ = writeln!(io::stderr(), "error: {sink}");
+            }
+        }
+        let lost = !broken.is_empty();
+        Ok(match code {
+            ExitCode::Ok | ExitCode::Hosts(0) if lost => ExitCode::Output,
+            code => code,
         })
     }
 }

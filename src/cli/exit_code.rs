@@ -9,9 +9,10 @@ pub enum ExitCode {
     Usage,
     /// What the hosts came to: 2 failed, 4 unreachable, 6 both, 11 in doubt.
     Hosts(u8),
-    /// A check, a policy or a guard refused; nothing was changed.
+    /// A check, a canary, a policy or a guard refused.
     Refused,
-    /// An output could not be written (a full disk); the hosts themselves succeeded.
+    /// An output could not be written (a full disk): the hosts themselves succeeded, or it was the journal, and the run was
+    /// stopped.
     Output,
     /// A bug of ours, caught; the other hosts went on.
     Bug,

@@ -12,6 +12,7 @@ mod ctl;
 pub mod demo;
 mod doubt;
 pub mod exit_code;
+mod history;
 mod inventory;
 mod limits;
 mod lineage;
@@ -19,11 +20,14 @@ mod lock;
 mod logging;
 mod markers;
 mod origin;
+mod outfile;
 mod ping;
 mod policy;
+mod report;
 mod retry;
 mod run;
 mod runs;
+mod scan_keys;
 mod secrets;
 mod setup;
 mod signals;
@@ -68,6 +72,7 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Put(args) => commands::put(args),
         Command::Get(args) => commands::get(args),
         Command::Ping(args) => ping::ping(args),
+        Command::ScanKeys(args) => scan_keys::scan_keys(args),
         Command::Audit(args) => audit::audit(args),
         Command::Ctl(args) => ctl::ctl(args),
         Command::Markers(args) => markers::markers(args),
@@ -75,6 +80,8 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
+        Command::History(args) => history::history(args),
+        Command::Report(args) => report::report(args),
         Command::Plan(args) => run::plan(args),
         Command::Inventory(args) => inventory::inventory(args),
         Command::Vault(args) => vault::vault(args),

@@ -14,6 +14,7 @@ pub fn here(options: &RunOptions) -> Origin {
         user: user(),
         controller: uname.nodename().to_string_lossy().into_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        inventory: Vec::new(),
         process: Process::find(std::process::id()),
     }
 }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::cli::adhoc::{Adhoc, mapping, typed};
-use crate::cli::args::{PingArgs, PlaybookFlags};
+use crate::cli::args::{Common, PingArgs, PlaybookFlags};
 use crate::cli::conduct::{Occasion, scan};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::setup::Setup;
+use crate::engine::scan::Depth;
 use crate::inventory::{Inventory, LoadOptions};
 use crate::modules;
+use crate::plan::Plan;
 use crate::source::{Diagnostic, Diagnostics};
 
 /// Most addresses that blocks may stand for.
@@ -17,36 +19,7 @@ const MOST: u128 = 1 << 16;
 
 /// Scans the targets.
 pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
-    let flags = PlaybookFlags::default();
-    let (setup, pattern) = if args.common.hosts.inventory.is_empty() && !args.targets.is_empty() {
-        let mut names = Vec::new();
-        for target in &args.targets {
-            names.extend(addresses(target)?);
-        }
-        let source = format!("{},", names.join(","));
-        let inventory = Inventory::load(&[source], &LoadOptions::default())?;
-        (
-            Setup::with_inventory(&args.common, &flags, Some(inventory))?,
-            "all".to_owned(),
-        )
-    } else {
-        let pattern = if args.targets.is_empty() {
-            "all".to_owned()
-        } else {
-            args.targets.join(",")
-        };
-        (Setup::new(&args.common, &flags)?, pattern)
-    };
-    let spec = modules::find("ping").ok_or_else(|| Diagnostic::new("the module `ping` is missing"))?;
-    let at = typed("command line", &pattern);
-    let plan = Adhoc {
-        origin: "ping",
-        pattern,
-        spec,
-        args: mapping(Vec::new(), &at),
-        read_only: true,
-    }
-    .plan();
+    let (setup, plan) = targets(&args.targets, &args.common, "ping")?;
     if args.common.hosts.list_hosts {
         return crate::cli::run::list_hosts(&setup, &plan);
     }
@@ -58,7 +31,46 @@ pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
         audit: None,
         collect: None,
     };
-    scan(setup, &plan, &occasion, args.tcp)
+    let depth = match (args.tcp, args.duplicates) {
+        (true, _) => Depth::Tcp,
+        (false, true) => Depth::Identity,
+        (false, false) => Depth::Login,
+    };
+    scan(setup, &plan, &occasion, depth, args.strict)
+}
+
+/// The hosts that are meant: of the inventory by patterns, or addresses without one. `origin` is the command.
+pub fn targets(targets: &[String], common: &Common, origin: &'static str) -> Result<(Setup, Plan), Diagnostics> {
+    let flags = PlaybookFlags::default();
+    let (setup, pattern) = if common.hosts.inventory.is_empty() && !targets.is_empty() {
+        let mut names = Vec::new();
+        for target in targets {
+            names.extend(addresses(target)?);
+        }
+        let source = format!("{},", names.join(","));
+        let inventory = Inventory::load(&[source], &LoadOptions::default())?;
+        (
+            Setup::with_inventory(common, &flags, Some(inventory))?,
+            "all".to_owned(),
+        )
+    } else {
+        let pattern = if targets.is_empty() {
+            "all".to_owned()
+        } else {
+            targets.join(",")
+        };
+        (Setup::new(common, &flags)?, pattern)
+    };
+    let spec = modules::find("ping").ok_or_else(|| Diagnostic::new("the module `ping` is missing"))?;
+    let at = typed("command line", &pattern);
+    let plan = Adhoc {
+        origin,
+        pattern,
+        spec,
+        args: mapping(Vec::new(), &at),
+        read_only: true,
+    };
+    Ok((setup, plan.plan()))
 }
 
 /// The addresses of a block `10.0.0.0/24`; anything else is a name, an address or a range for the inventory to read.

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use crate::cli::conduct::{Occasion, run_started};
 use crate::cli::secrets::Secrets;
 use crate::cli::setup::Setup;
-use crate::engine::hide;
-use crate::event::{EventKind, PolicyFile};
+use crate::engine::{hide, windows};
+use crate::event::EventKind;
 use crate::names::HostName;
 use crate::plan::{Plan, Play};
 use crate::policy::{self, Bound, Limit, Policy, Violation};
@@ -163,15 +163,6 @@ pub fn shown(setup: &Setup, violations: &[Violation]) -> String {
     text
 }
 
-/// The policies as the event has them.
-pub fn files(policy: &Policy) -> Vec<PolicyFile> {
-    let file = |file: &policy::File| PolicyFile {
-        path: file.path.display().to_string(),
-        sha256: file.digest.clone(),
-    };
-    policy.files.iter().map(file).collect()
-}
-
 /// A journal of a run that was refused before it began.
 fn record(setup: &Setup, plan: &Plan, occasion: &Occasion, violations: &[Violation]) -> Result<(), Diagnostics> {
     let mut hosts: Vec<HostName> = Vec::new();
@@ -200,7 +191,7 @@ fn record(setup: &Setup, plan: &Plan, occasion: &Occasion, violations: &[Violati
     ));
     let bound = setup.policy.clone().unwrap_or_default();
     tell(EventKind::PolicyChecked {
-        policies: files(&bound.policy),
+        policies: windows::files(&bound.policy),
         refused: violations
             .iter()
             .map(|violation| one_line(&diagnostic(violation)))

@@ -20,7 +20,7 @@ pub struct RetryArgs {
     /// Which run; its id or the begin of it [default: the last one]
     run: Option<String>,
     /// Begin with the first task again instead of the one that failed
-    #[arg(long, conflicts_with = "accept_changes")]
+    #[arg(long, conflicts_with_all = ["accept_changes", "accept_wave"])]
     from_start: bool,
     /// How it goes on.
     #[command(flatten)]
@@ -43,6 +43,9 @@ struct How {
     /// The playbook was changed in front of what was done: what was done stays done, new tasks run
     #[arg(long)]
     accept_changes: bool,
+    /// What the wave showed that `canary` stopped is right: later waves may be like it
+    #[arg(long)]
+    accept_wave: bool,
     /// What to do about tasks that were begun and whose end nobody saw
     #[arg(long, value_name = "WHAT")]
     in_doubt: Option<InDoubtArg>,
@@ -189,7 +192,12 @@ fn go_on(
             shown.join(" ")
         ));
     }
-    own.extend(LineageArgs::words(&chain.newest().run, from_start, how.accept_changes));
+    own.extend(LineageArgs::words(
+        &chain.newest().run,
+        from_start,
+        how.accept_changes,
+        how.accept_wave,
+    ));
     give(store, chain, hosts, "retry-hosts", options, &own)
 }
 

@@ -176,7 +176,7 @@ impl Work<'_> {
             did.commands.clear();
             did.files.clear();
         }
-        if !did.commands.is_empty() {
+        if !did.commands.is_empty() || host.settled {
             did.evidence = seen(host);
         }
         did.keys = outcome::own_keys(outcome);

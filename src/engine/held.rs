@@ -88,9 +88,9 @@ fn guarded(around: &Needs, index: usize, digest: Option<&str>, says: &str) -> Ou
              busybox, openssl, shasum; nothing was run"
         ),
         (None, Some(_)) => format!(
-            "refused: nobody knows whether what the pre-flight check `{check}` approved is still so (a task in doubt, or a change \
-             by somebody else); nothing was run; decide about the task in doubt (`batchssh doubt list`), and run the playbook again so that the check \
-             looks anew"
+            "refused: nobody knows whether this host is still what the pre-flight check `{check}` approved (a task is in doubt \
+             here, or somebody else changed it); nothing was run; look at the host, decide about the task in doubt (`batchssh doubt list`), and go on \
+             with `batchssh retry`, which looks anew"
         ),
         (Some(approved), Some(now)) => format!(
             "refused: this host is not any more what the pre-flight check `{check}` approved (sha256 {}…, now {}…); nothing was \
@@ -198,14 +198,19 @@ fn doubtful(name: &str, doubt: &Doubt, around: &Needs, show: &str) -> String {
     let detail = visible(detail);
     match why {
         "running" => {
-            let processes = doubt.alive.iter().take(NAMED).map(|(pid, command)| match pid {
+            // Not the shell that we put around the command, unless that is all there is.
+            let (ours, alive): (Vec<_>, Vec<_>) = doubt.alive.iter().partition(|(_, command)| is_around(command));
+            let alive = if alive.is_empty() { ours } else { alive };
+            let processes = alive.iter().take(NAMED).map(|(pid, command)| match pid {
                 0 => visible(command),
                 pid => format!("{pid} (`{}`)", visible(command)),
             });
             let processes = processes.collect::<Vec<_>>().join(", ");
             format!(
-                "in doubt: `{name}` was started by {by}{began} and still runs there, process {processes}; wait for its end and \
-                 run this again"
+                "in doubt: `{name}` still runs there, process {processes}: wait for its end, then go on with `batchssh retry {}`; it was \
+                 begun by run {}{began}",
+                quote_str(&around.run),
+                visible(&record.get("run").unwrap_or_else(|| around.run.clone()))
             )
         }
         "verify" => {
@@ -245,6 +250,11 @@ fn name_it(values: &mut Values, name: &str) {
     if let Some(once) = once.as_object_mut() {
         once.insert("name".to_owned(), name.into());
     }
+}
+
+/// A shell that runs an envelope: its text begins so.
+fn is_around(command: &str) -> bool {
+    command.contains("-c b_nonce=")
 }
 
 /// Who did it and when.

@@ -2,6 +2,7 @@
 
 use crate::engine::mask::Mask;
 use crate::engine::shared::{Keep, Tell};
+use crate::event::canary::CanaryVerdict;
 use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
 use crate::event::{Diff, EventKind, Lost, TaskReport, WrittenEntry};
 
@@ -44,7 +45,7 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         EventKind::PolicyChecked { refused, .. } => refused.iter_mut().for_each(text),
         EventKind::PlayStarted { play, .. } | EventKind::PlaySkipped { play } => text(play),
         EventKind::PreflightStarted { play, checks, .. } => checks.iter_mut().chain([play]).for_each(text),
-        EventKind::PreflightAnswer(told) => {
+        EventKind::PreflightAnswer(told) | EventKind::CanaryAnswer(told) => {
             let PreflightAnswer {
                 check,
                 command,
@@ -57,6 +58,7 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
             mask.value(disk);
         }
         EventKind::PreflightVerdict(told) => verdict(mask, told),
+        EventKind::CanaryVerdict(told) => canary(mask, told),
         EventKind::TaskStarted { task, path, .. } => {
             text(task);
             text(path);
@@ -82,9 +84,12 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
         EventKind::ItemResult(told) | EventKind::TaskResult(told) => report(mask, told),
         EventKind::Included { file, .. } => text(file),
         EventKind::HostDone { msg, task, .. } => msg.iter_mut().chain(task).for_each(text),
-        EventKind::Controlled { by, .. } => text(by),
+        EventKind::Controlled { by, .. } | EventKind::CanaryDecided { by, .. } => text(by),
         EventKind::Message { text: said, .. } => text(said),
-        EventKind::RunCancelled { .. } | EventKind::RunFinished { .. } => {}
+        EventKind::DuplicatesFound(_)
+        | EventKind::RunCancelled { .. }
+        | EventKind::RunFinished { .. }
+        | EventKind::WaveStarted { .. } => {}
     }
 }
 
@@ -99,6 +104,24 @@ fn verdict(mask: &Mask, told: &mut PreflightVerdict) {
     }
     told.refused.iter_mut().for_each(|refusal| text(&mut refusal.reason));
     told.notes.iter_mut().for_each(|note| text(&mut note.text));
+}
+
+fn canary(mask: &Mask, told: &mut CanaryVerdict) {
+    let text = |text: &mut String| *text = mask.text(text);
+    [&mut told.play, &mut told.msg].into_iter().for_each(text);
+    told.help.iter_mut().for_each(text);
+    for found in &mut told.found {
+        [&mut found.name, &mut found.path, &mut found.reason]
+            .into_iter()
+            .chain(&mut found.difference)
+            .for_each(text);
+    }
+    for kind in &mut told.kinds {
+        [&mut kind.name, &mut kind.path]
+            .into_iter()
+            .chain(&mut kind.lines)
+            .for_each(text);
+    }
 }
 
 fn names(mask: &Mask, entries: &mut [WrittenEntry]) {

@@ -44,8 +44,10 @@ pub struct HostRun {
     pub recalled: Recalled,
     /// An earlier run began the task, and nobody saw its end.
     pub taken_up: bool,
-    /// An earlier run left the task in doubt.
-    pub doubted: bool,
+    /// The pass at hand decides what became of a task that was in doubt.
+    pub decides: bool,
+    /// A doubt was decided: the journal is to hold what the evidence is now.
+    pub settled: bool,
     /// What somebody said about the task, which an earlier run left in doubt.
     pub found: Option<Found>,
     /// As whom earlier runs held it, as far as noted.
@@ -90,7 +92,8 @@ impl HostRun {
             track: None,
             recalled: Recalled::default(),
             taken_up: false,
-            doubted: false,
+            decides: false,
+            settled: false,
             found: None,
             inherited: HashSet::new(),
             times: HashMap::new(),
@@ -118,6 +121,15 @@ impl HostRun {
         let before = *times;
         *times = before.saturating_add(1);
         before
+    }
+
+    /// The pass at hand came to this. When it was one in doubt, and it is known now what became of it, what the pre-flight
+    /// saw in this run is explained, and dangerous tasks may go on from there.
+    pub fn decided(&mut self, status: Status) {
+        if std::mem::take(&mut self.decides) && status.is_good() {
+            self.evidence.iter_mut().for_each(Evidence::settle);
+            self.settled = true;
+        }
     }
 
     /// A task begins.

@@ -153,10 +153,10 @@ impl HostRun {
             .is_some_and(|marker| marker.name.starts_with(OF_RUN));
         self.pending = around.pending(&hold);
         self.note_hold(shared, hold);
-        if let Some(guard) = &around.needs().guard {
+        // What was only asked about is as it was.
+        if let Some(guard) = around.needs().guard.as_ref().filter(|guard| guard.measured) {
             for (evidence, now) in self.evidence.iter_mut().zip(&guard.approved) {
                 evidence.digest.clone_from(&now.digest);
-                evidence.pending.clone_from(&now.pending);
             }
         }
     }
@@ -199,15 +199,19 @@ impl HostRun {
             // Also when time is up or the run winds down.
             let deadline = Deadline::none(CancelToken::new()).within("giving the host back", RELEASE);
             let name = self.name.clone();
-            self.links.drop_dead();
-            if self.is_lost() && !self.links.has(&hold.settings) {
-                continue;
-            }
-            let released = hold.with_reader(shared, &mut self.links, &name, &deadline, |reader| {
-                enclosure.ask(&Act::Release(prefix), reader)
-            });
-            if let Err(halt) = released {
-                tracing::debug!("{name}: the lock stays: {halt:?}");
+            // A connection that is lost at this very moment must not keep the host from others; asking twice does no harm.
+            for _ in 0..2 {
+                self.links.drop_dead();
+                if self.is_lost() && !self.links.has(&hold.settings) {
+                    break;
+                }
+                let released = hold.with_reader(shared, &mut self.links, &name, &deadline, |reader| {
+                    enclosure.ask(&Act::Release(prefix.clone()), reader)
+                });
+                match released {
+                    Ok(_) => break,
+                    Err(halt) => tracing::debug!("{name}: the lock stays: {halt:?}"),
+                }
             }
         }
     }

@@ -2,14 +2,17 @@
 //! takes steps. It builds its own rayon pool, because its threads wait for the network.
 
 mod acting;
+pub mod canary;
 mod crew;
 pub mod cursor;
+pub mod duplicates;
 mod enclose;
 mod free;
 pub mod gate;
 mod held;
 pub mod hide;
 mod host;
+mod host_keys;
 pub mod include;
 mod keywords;
 mod lease;
@@ -26,7 +29,7 @@ mod policed;
 pub mod preflight;
 mod recall;
 pub mod replay;
-mod scan;
+pub mod scan;
 pub mod scope;
 mod sent;
 pub mod shared;
@@ -37,6 +40,7 @@ mod tell;
 #[cfg(test)]
 mod tests;
 pub mod transfer;
+pub mod windows;
 pub mod written;
 
 use std::panic::AssertUnwindSafe;
@@ -55,7 +59,7 @@ use crate::engine::task::{Learnt, Next, Work};
 use crate::event::{EventKind, Severity, Status};
 use crate::inventory::Inventory;
 use crate::names::HostName;
-use crate::plan::{Action, Entry, Plan, Play, Task};
+use crate::plan::{Action, Entry, Plan, Play, Task, serial};
 use crate::source::{Diagnostic, Diagnostics};
 use crate::vars::templar::Templar;
 use crate::vars::{Scope, Var, VarMap};
@@ -78,7 +82,7 @@ enum Flow {
     GoOn,
     /// Nothing more is to run.
     End,
-    /// A pre-flight check says that nothing more is to run; its name.
+    /// A check or a policy says that nothing more is to run; why the hosts that are left are not begun.
     Refused(String),
 }
 
@@ -171,9 +175,9 @@ impl<'a> Engine<'a> {
             let last = index + 1 == plan.plays.len();
             let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
             let flow = self.play(play, &run_magic, &mut hosts, &names, number, last)?;
-            if let Flow::Refused(check) = &flow {
+            if let Flow::Refused(why) = &flow {
                 let later = plan.plays.iter().skip(index + 1);
-                self.leave_out(later, check, &mut hosts)?;
+                self.leave_out(later, why, &mut hosts)?;
             }
             if flow != Flow::GoOn || shared.cancel.is_winding_down() {
                 break;
@@ -194,20 +198,28 @@ impl<'a> Engine<'a> {
         })
     }
 
-    /// A pre-flight check stopped the run: the hosts of later plays are not through.
+    /// The run was stopped by us: the hosts of later plays are not through.
     fn leave_out<'p>(
         &self,
         later: impl Iterator<Item = &'p Arc<Play>>,
-        check: &str,
+        why: &str,
         hosts: &mut IndexMap<HostName, HostRun>,
     ) -> Result<(), Diagnostics> {
         for play in later {
             for name in hosts_of(self.shared, play)?.0 {
                 let host = hosts.entry(name.clone()).or_insert_with(|| self.shared.host(&name));
-                preflight::not_begun(host, check);
+                preflight::not_begun(host, why);
             }
         }
         Ok(())
+    }
+
+    /// These hosts of the play are not begun.
+    fn leave<'n>(&self, hosts: &mut IndexMap<HostName, HostRun>, names: impl Iterator<Item = &'n HostName>, why: &str) {
+        for name in names {
+            let host = hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name));
+            preflight::not_begun(host, why);
+        }
     }
 
     /// Gives the hosts back, many at once.
@@ -244,20 +256,33 @@ impl<'a> Engine<'a> {
             return Ok(Flow::GoOn);
         }
         // What is wrong in the play is found before anybody is asked anything.
-        batches(shared, play, names)?;
+        batches(shared, play, names.len())?;
         let is_free = is_free(shared, play)?;
         let names = match self.preflight(play, run_magic, hosts, names, number) {
             Cleared::Hosts(names) => names,
             Cleared::Nobody(None) => return Ok(Flow::End),
-            Cleared::Nobody(Some(check)) => return Ok(Flow::Refused(check)),
+            Cleared::Nobody(Some(why)) => return Ok(Flow::Refused(why)),
         };
         let names = names.as_slice();
-        let mut rest = names;
-        for size in batches(shared, play, names)? {
-            let (batch, after) = rest.split_at(size.min(rest.len()));
-            rest = after;
+        let waves = self.waves(play, names, number)?;
+        let mut comparison = self.comparison(play, number);
+        for (index, wave) in waves.iter().enumerate() {
+            let batch = wave.hosts.as_slice();
+            let rest = || waves.iter().skip(index + 1).flat_map(|wave| &wave.hosts);
+            if let Some(why) = self.shut(play, batch) {
+                self.leave(hosts, batch.iter().chain(rest()), &why);
+                return Ok(Flow::Refused(why));
+            }
             let mut run = PlayRun::new(shared, play, run_magic, names, batch);
             run.number = number;
+            if comparison.is_some() {
+                run.watch = self.watch(play);
+                (shared.tell)(EventKind::WaveStarted {
+                    place: wave.place,
+                    total: names.len(),
+                    hosts: batch.to_vec(),
+                });
+            }
             (shared.tell)(EventKind::PlayStarted {
                 play: run.name.clone(),
                 hosts: batch.to_vec(),
@@ -273,11 +298,17 @@ impl<'a> Engine<'a> {
                     host
                 })
                 .collect();
+            // A host of a wave that is compared is done only when the wave has passed.
+            let last_here = last && comparison.is_none();
             let go_on = if is_free {
-                free::run(self, &run, &mut workers, last)
+                free::run(self, &run, &mut workers, last_here)
             } else {
-                linear::run(self, &run, &mut workers, last)
+                linear::run(self, &run, &mut workers, last_here)
             };
+            let stopped = comparison
+                .as_mut()
+                .filter(|_| !shared.cancel.is_winding_down() && workers.iter().all(|host| !host.cut))
+                .and_then(|comparison| self.compare(comparison, &run, wave, &mut workers, rest().count()));
             if last {
                 self.release(workers.iter_mut().collect());
                 for host in workers
@@ -291,8 +322,12 @@ impl<'a> Engine<'a> {
             for host in workers {
                 hosts.insert(host.name.clone(), host);
             }
+            if let Some(why) = stopped {
+                self.leave(hosts, rest(), &why);
+                return Ok(Flow::Refused(why));
+            }
             if !go_on || all_out || shared.cancel.is_winding_down() {
-                for name in rest {
+                for name in rest() {
                     hosts.entry(name.clone()).or_insert_with(|| self.shared.host(name)).cut = true;
                 }
                 return Ok(Flow::End);
@@ -406,9 +441,8 @@ fn is_free(shared: &Shared, play: &Play) -> Result<bool, Diagnostic> {
     }
 }
 
-/// Sizes of the batches of `serial`: the last one repeats.
-fn batches(shared: &Shared, play: &Play, names: &[HostName]) -> Result<Vec<usize>, Diagnostic> {
-    let total = names.len();
+/// Sizes of the batches of `serial` for so many hosts.
+fn batches(shared: &Shared, play: &Play, total: usize) -> Result<Vec<usize>, Diagnostics> {
     let Some(node) = &play.serial else {
         return Ok(vec![total]);
     };
@@ -416,46 +450,9 @@ fn batches(shared: &Shared, play: &Play, names: &[HostName]) -> Result<Vec<usize
         .with(play.vars.clone())
         .with(shared.options.extra_vars.clone());
     let value = shared.templar.render(node, &scope)?;
-    let items: Vec<_> = match value.try_iter() {
-        Ok(items) if value.as_str().is_none() => items.collect(),
-        _ => vec![value],
+    let items: Vec<String> = match value.try_iter() {
+        Ok(items) if value.as_str().is_none() => items.map(|item| item.to_string()).collect(),
+        _ => vec![value.to_string()],
     };
-    let mut sizes = Vec::new();
-    for item in &items {
-        let text = item.to_string();
-        let size = match text.strip_suffix('%') {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                clippy::cast_precision_loss,
-                reason = "host counts are small"
-            )]
-            Some(percent) => percent
-                .trim()
-                .parse::<f64>()
-                .ok()
-                .map(|p| ((p / 100.0 * total as f64) as usize).max(1)),
-            None => text.trim().parse::<usize>().ok(),
-        };
-        match size {
-            Some(0) => sizes.push(total),
-            Some(size) => sizes.push(size),
-            None => return Err(node.error(format!("`serial` takes numbers and percentages; `{text}` is neither"))),
-        }
-    }
-    let mut out = Vec::new();
-    let mut left = total;
-    let mut index = 0;
-    while left > 0 {
-        let size = sizes
-            .get(index)
-            .or(sizes.last())
-            .copied()
-            .unwrap_or(total)
-            .clamp(1, left);
-        out.push(size);
-        left -= size;
-        index += 1;
-    }
-    Ok(out)
+    Ok(serial::sizes(&items, total).map_err(|wrong| node.error(wrong))?)
 }

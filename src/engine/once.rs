@@ -83,11 +83,15 @@ impl Work<'_> {
                 .iter()
                 .map(|evidence| Approved {
                     command: evidence.command.clone(),
-                    digest: evidence.digest.clone(),
-                    pending: evidence.pending.clone(),
+                    // What decides a doubt is bound to what this run saw: its marker is asked first.
+                    digest: evidence
+                        .digest
+                        .clone()
+                        .or_else(|| evidence.seen.clone().filter(|_| host.decides)),
                 })
                 .collect(),
             dangerous,
+            measured: false,
         });
         let needs = Needs {
             host: host.name.to_string(),
@@ -168,8 +172,7 @@ impl Work<'_> {
             on_change,
             in_doubt: match (host.found, options.in_doubt) {
                 (Some(Found::Done), _) => WhenInDoubt::Done,
-                (Some(Found::NotDone), _) => WhenInDoubt::Again,
-                (None, InDoubt::Rerun) => WhenInDoubt::Rerun,
+                (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => WhenInDoubt::Rerun,
                 (None, InDoubt::Stop | InDoubt::Skip) => WhenInDoubt::Stop,
             },
             verify,

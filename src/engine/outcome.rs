@@ -261,6 +261,26 @@ pub fn own_keys(outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
+/// How many items of a loop failed, and why the first of them did; `None` for a task without a loop. What is registered
+/// keeps Ansible's words.
+fn first_bad(outcome: &Outcome) -> Option<String> {
+    let items = outcome.values.get("results")?.as_array()?;
+    let mut bad = items
+        .iter()
+        .filter(|item| item.get("failed").and_then(Json::as_bool) == Some(true));
+    let first = bad.next()?;
+    let text = |key: &str| first.get(key).and_then(Json::as_str).unwrap_or_default().trim();
+    let last = |key: &'static str| text(key).lines().next_back().filter(|line| !line.is_empty());
+    let why = match (text("msg"), first.get("rc").and_then(Json::as_i64)) {
+        ("" | "non-zero return code", Some(rc)) => match last("stderr").or_else(|| last("stdout")) {
+            Some(said) => format!("rc={rc}: {said}"),
+            None => format!("rc={rc}, nothing was said"),
+        },
+        (msg, _) => msg.to_owned(),
+    };
+    Some(format!("{} of {} items failed: {why}", bad.count() + 1, items.len()))
+}
+
 /// Puts an outcome into a report.
 pub fn fill(report: &mut TaskReport, outcome: &Outcome, censored: bool) {
     report.status = outcome.status;
@@ -304,6 +324,11 @@ pub fn fill(report: &mut TaskReport, outcome: &Outcome, censored: bool) {
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
     report.result = Json::Object(rest);
+    if matches!(outcome.status, Status::Failed | Status::TimedOut)
+        && let Some(why) = first_bad(outcome)
+    {
+        report.msg = why;
+    }
     if report.msg.is_empty() && !outcome.status.is_good() {
         report.msg = match report.rc {
             Some(rc) => format!("non-zero return code {rc}"),

@@ -226,7 +226,10 @@ impl Work<'_> {
     pub(super) fn attempt(&self, host: &mut HostRun, scope: &Scope) -> Outcome {
         let mut outcome = match &self.task.action {
             Action::Module { spec, args } => {
-                let outcome = perform::perform(self, host, spec, args, scope);
+                let mut outcome = perform::perform(self, host, spec, args, scope);
+                if outcome.status == Status::InDoubt && !is_held(&outcome) {
+                    self.show_the_way(&mut outcome);
+                }
                 // The user said that tasks may run twice (`--in-doubt rerun`): once more, on a new connection.
                 let again = outcome.status == Status::InDoubt
                     && self.shared.options.in_doubt == InDoubt::Rerun
@@ -258,6 +261,18 @@ impl Work<'_> {
             return failed;
         }
         outcome
+    }
+
+    /// Says how to go on from a command whose end was not seen.
+    fn show_the_way(&self, outcome: &mut Outcome) {
+        let keywords = &self.task.keywords;
+        let way = if keywords.once.is_some() || keywords.verify.is_some() {
+            "`batchssh retry` finds out what became of it"
+        } else {
+            "look at the host, then `batchssh retry` with `--in-doubt rerun` (it may run twice) or `--in-doubt skip`"
+        };
+        let msg = format!("{}; {way}", outcome.msg());
+        outcome.values.insert("msg".into(), msg.into());
     }
 
     /// Writes down on the host what the task came to, where the host could not know.

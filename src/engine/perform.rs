@@ -25,7 +25,11 @@ pub fn perform(work: &Work<'_>, host: &mut HostRun, spec: &'static Spec, args: &
     match prepare(work, host, spec, args, scope) {
         Ok(ready) => match work.refused_by_policy(host, &ready.target, spec, &ready.args) {
             Some(refused) => refused,
-            None => ready.act(work, host, scope),
+            None => {
+                let outcome = ready.act(work, host, scope);
+                host.decided(outcome.status);
+                outcome
+            }
         },
         Err(error) => Outcome::of_error(error, Phase::Looking),
     }

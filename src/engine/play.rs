@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::engine::canary::Watch;
 use crate::engine::scope;
 use crate::engine::shared::Shared;
+use crate::event::TaskReport;
 use crate::names::HostName;
 use crate::plan::{Entry, Play, Role, Task};
 use crate::vars::{Scope, Var, VarMap};
@@ -18,6 +20,8 @@ pub struct PlayRun {
     pub name: String,
     /// Its number in the run, from 1; 0: none.
     pub number: u32,
+    /// What its hosts show, when waves are compared.
+    pub watch: Option<Watch>,
     /// Magic variables of run and play.
     pub magic: Arc<VarMap>,
     /// What of them is not the play's.
@@ -118,6 +122,7 @@ impl PlayRun {
             play: play.clone(),
             name,
             number: 0,
+            watch: None,
             magic,
             run_magic: run_magic.clone(),
             roles: Mutex::new(Arc::new(play.roles.clone())),
@@ -134,6 +139,13 @@ impl PlayRun {
     /// The roles as they are now.
     pub fn roles(&self) -> Arc<Vec<Arc<Role>>> {
         self.roles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A task ended on a host, in this run (`live`) or in an earlier one that it goes on with.
+    pub fn note(&self, report: &TaskReport, live: bool) {
+        if let Some(watch) = &self.watch {
+            watch.note(report, live);
+        }
     }
 
     /// Adds a role that was included as public.

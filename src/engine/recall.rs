@@ -2,6 +2,7 @@
 //! whose end nobody saw is in doubt until the host, a command, or the user says what became of it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value as Json;
 
@@ -18,11 +19,10 @@ use crate::event::{EventKind, Lost, Refusal, Status, TaskReport};
 use crate::modules::ModuleError;
 use crate::names::HostName;
 use crate::plan::Action;
-use crate::preflight::Evidence;
 use crate::settings::InDoubt;
 use crate::transport::SessionError;
-use crate::vars::Value;
 use crate::vars::templar::{from_json, missing};
+use crate::vars::{Scope, Value};
 
 /// What earlier runs say about the task that a host has come to, when it is not simply done.
 #[derive(Debug, Default)]
@@ -52,7 +52,8 @@ impl Work<'_> {
     pub(super) fn recall(&self, host: &mut HostRun) -> Option<Next> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
-        (host.taken_up, host.doubted, host.found) = (false, false, None);
+        host.taken_up = false;
+        (host.decides, host.found) = (false, None);
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -97,7 +98,13 @@ impl Work<'_> {
             }
             Says::Unfinished(record) => match self.decide(host, &record, Some(&record.whole)) {
                 Decision::Run => None,
-                Decision::Done(outcome, _) => Some(self.restore(host, &outcome, None)),
+                Decision::Done(outcome, _) => {
+                    if let Some(watch) = &self.play.watch {
+                        let report = self.report(host, &Scope::new(), &outcome, Instant::now());
+                        watch.came(&report);
+                    }
+                    Some(self.restore(host, &outcome, None))
+                }
                 Decision::Not(outcome) => {
                     host.doing.did.again = true;
                     host.recalled = Recalled::Ends(outcome);
@@ -121,10 +128,6 @@ impl Work<'_> {
     /// (`notify`, `when: x is changed`) must hear of it.
     pub(super) fn take_up(&self, host: &mut HostRun, outcome: &mut Outcome) {
         let taken_up = std::mem::take(&mut host.taken_up);
-        // The doubt is decided: it is what this chain of runs did that the host's answer differs by.
-        if std::mem::take(&mut host.doubted) && outcome.status.is_good() && held::is_held(outcome) {
-            host.evidence.iter_mut().for_each(Evidence::settle);
-        }
         let ours = outcome
             .values
             .get("once")
@@ -160,6 +163,9 @@ impl Work<'_> {
             return None;
         }
         self.inherit(host, record, report);
+        if !report.did.run_once || report.host == host.name {
+            self.play.note(report, false);
+        }
         let outcome = outcome_of(report);
         Some(self.restore(host, &outcome, Some(report)))
     }
@@ -290,9 +296,10 @@ impl Work<'_> {
             host.doing.did.again = false;
             Decision::Run
         };
-        (host.doubted, host.found) = (false, None);
+        (host.decides, host.found) = (false, None);
         let Some(pass) = pass else { return run(host) };
         host.taken_up = pass.may_have_changed();
+        host.decides = pass.is_in_doubt();
         if let Some(report) = &pass.result
             && pass.is_final()
         {
@@ -305,14 +312,13 @@ impl Work<'_> {
         let keywords = &self.task.keywords;
         // The host has a record of what was done, or there is a command that finds out. What somebody said counts where
         // these do not decide.
-        host.doubted = pass.is_in_doubt();
-        host.found = pass.found.filter(|_| host.doubted);
+        host.found = pass.found.filter(|_| pass.is_in_doubt());
         if !pass.is_in_doubt() || keywords.once.is_some() || keywords.verify.is_some() {
             return run(host);
         }
         match (pass.found, self.shared.options.in_doubt) {
             (Some(Found::Done), _) => {
-                host.evidence.iter_mut().for_each(Evidence::settle);
+                host.decided(Status::Changed);
                 Decision::Done(Box::new(resolved()), None)
             }
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),

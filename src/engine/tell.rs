@@ -31,6 +31,7 @@ impl Work<'_> {
             Next::Fail
         };
         host.judge(&report);
+        self.play.note(&report, true);
         // Ansible counts an include that cannot be as a failure, also where a rescue follows.
         report.rescued = false;
         (self.shared.tell)(EventKind::TaskResult(Box::new(report)));
@@ -107,6 +108,7 @@ impl Work<'_> {
             Next::Fail
         };
         host.judge(&report);
+        self.play.note(&report, true);
         (self.shared.tell)(EventKind::TaskResult(Box::new(report)));
         (next, learnt)
     }

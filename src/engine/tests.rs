@@ -12,6 +12,8 @@ use crate::inventory::Inventory;
 use crate::modules::step::Reader;
 use crate::modules::{Change, Given, Module, ModuleError, Spec, Values};
 use crate::plan::{CompileOptions, compile};
+use crate::report::retry_file::RetryFile;
+use crate::report::testing::{feed, names, started};
 use crate::settings::InDoubt;
 use crate::source::SourceFile;
 use crate::transport::{ConnectError, ConnectSettings, Session, Stage, Transport};
@@ -89,7 +91,7 @@ fn options() -> RunOptions {
 }
 
 #[test]
-fn a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
+fn r24_r28_a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
     let compile_options = CompileOptions {
         find: |name| (name == "ping").then_some(&ODD),
         open: Arc::new(|path: &Path| {
@@ -131,4 +133,12 @@ fn a_panic_in_one_hosts_work_fails_that_host_and_no_other() {
     let (status, msg) = verdict("bad").unwrap();
     assert_eq!(status, Status::Failed);
     assert!(msg.unwrap().contains("please report"));
+    // The retry file is written on this way out, too, and the host is in it.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("site.retry");
+    let hosts = ["good", "bad", "also"];
+    let events = std::iter::once(started("site.yml", &hosts, false)).chain(told.iter().cloned());
+    feed(&mut RetryFile::new(&path, names(&hosts)), events);
+    let list = std::fs::read_to_string(&path).unwrap();
+    assert!(list.starts_with("bad  # failed") && list.lines().count() == 1, "{list}");
 }

@@ -1,6 +1,7 @@
 //! The vocabulary of what gets told. The engine makes events, sinks read them; the journal, `--output json`, the
 //! console, the retry file and the exit code are folds of the same stream. Every type here is `serde` both ways.
 
+pub mod canary;
 mod did;
 mod origin;
 mod playbook;
@@ -10,11 +11,12 @@ pub mod summary;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::event::canary::{CanaryVerdict, WavePlace};
 use crate::event::preflight::{PreflightAnswer, PreflightVerdict};
 use crate::names::HostName;
 
 pub use did::{Did, Lost, Seen, SentFile};
-pub use origin::Origin;
+pub use origin::{HashedFile, Origin};
 pub use playbook::{WrittenEntry, WrittenFile};
 
 /// One line of the story, numbered in the order it is told.
@@ -61,7 +63,7 @@ pub enum EventKind {
         /// The files that are known before the first task runs.
         files: Vec<WrittenFile>,
     },
-    /// The policies were asked, before anybody was contacted.
+    /// The policies were asked, before anybody was contacted; again when a wave of `serial` may not begin at its time.
     PolicyChecked {
         /// The files.
         policies: Vec<PolicyFile>,
@@ -92,6 +94,30 @@ pub enum EventKind {
     PreflightAnswer(Box<PreflightAnswer>),
     /// A check's verdict over all hosts.
     PreflightVerdict(Box<PreflightVerdict>),
+    /// A wave of a play with `canary` begins.
+    WaveStarted {
+        /// Which.
+        #[serde(flatten)]
+        place: WavePlace,
+        /// How many hosts the play has.
+        total: usize,
+        /// The hosts of the wave.
+        hosts: Vec<HostName>,
+    },
+    /// A host of a wave answered to a check, or did not.
+    CanaryAnswer(Box<PreflightAnswer>),
+    /// A wave was compared with those before it.
+    CanaryVerdict(Box<CanaryVerdict>),
+    /// Somebody said how to go on behind a wave that was not like those before it.
+    CanaryDecided {
+        /// Which.
+        #[serde(flatten)]
+        place: WavePlace,
+        /// It is right: later waves may be like it. Else: no further wave.
+        accepted: bool,
+        /// Who said so; empty: there was nobody to ask.
+        by: String,
+    },
     /// No host of the inventory matched the play.
     PlaySkipped {
         /// Its name, or its pattern.
@@ -204,6 +230,8 @@ pub enum EventKind {
         /// Time from its first task to its last.
         seconds: f64,
     },
+    /// Names of the same machine, or machines that are copies of each other (`ping --duplicates`).
+    DuplicatesFound(Box<Duplicates>),
     /// Something worth knowing that is no result.
     Message {
         /// How much it matters.
@@ -468,6 +496,35 @@ pub enum Diff {
     Words(String),
     /// There is one, but `no_log` or its size hides it; the reason.
     Hidden(String),
+}
+
+/// Inventory names that have something in common which should tell machines apart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicates {
+    /// What that means.
+    pub likeness: Likeness,
+    /// The names, in inventory order.
+    pub hosts: Vec<HostName>,
+    /// The machine id, when they have the same.
+    #[serde(default)]
+    pub machine_id: Option<String>,
+    /// The fingerprint of the host key, when they have the same.
+    #[serde(default)]
+    pub host_key: Option<String>,
+}
+
+/// What it means that inventory names have something in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Likeness {
+    /// They are names of one machine.
+    Machine,
+    /// They are machines with the same machine id and the same host key: copies of one image.
+    Image,
+    /// They are machines with the same machine id.
+    MachineId,
+    /// They are machines with the same host key.
+    HostKey,
 }
 
 /// How much a message matters.

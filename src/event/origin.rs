@@ -25,7 +25,19 @@ pub struct Origin {
     /// Version of the program.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
+    /// The files that told the hosts and their variables, as they were read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<HashedFile>,
     /// The process, to tell a run that goes on from one that was killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<Process>,
+}
+
+/// A file as it was when it was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HashedFile {
+    /// Its path; that of a folder for the files in it together.
+    pub path: String,
+    /// SHA-256 of its bytes, hexadecimal; of a folder that of the lines that `sha256sum` writes about its files.
+    pub sha256: String,
 }

@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 
+use crate::event::preflight::Decision;
 use crate::event::{EventKind, HostRecap, Refusal, Status, TaskReport};
 use crate::names::HostName;
 
@@ -30,6 +31,8 @@ impl RunSummary {
             }
             EventKind::HostDone { host, status, .. } => self.host(host).status = Some(*status),
             EventKind::PolicyChecked { refused, .. } => self.refused |= !refused.is_empty(),
+            EventKind::CanaryVerdict(verdict) => self.refused |= verdict.decision == Decision::Stop,
+            EventKind::CanaryDecided { accepted, .. } => self.refused |= !accepted,
             EventKind::RunStarted { .. }
             | EventKind::PlayStarted { .. }
             | EventKind::PlaybookRead { .. }
@@ -37,12 +40,15 @@ impl RunSummary {
             | EventKind::PreflightStarted { .. }
             | EventKind::PreflightAnswer(_)
             | EventKind::PreflightVerdict(_)
+            | EventKind::WaveStarted { .. }
+            | EventKind::CanaryAnswer(_)
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRetrying { .. }
             | EventKind::TaskActing { .. }
             | EventKind::ItemResult(_)
+            | EventKind::DuplicatesFound(_)
             | EventKind::Message { .. }
             | EventKind::Controlled { .. }
             | EventKind::RunCancelled { .. }

@@ -5,12 +5,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::{TARGETS, Target};
 
 mod mutate;
 
-/// How long one input may take, in a build without optimization on a busy machine.
-const LONGEST: Duration = Duration::from_secs(20);
+/// How much time of the processor one input may take, in a build without optimization.
+const LONGEST: Duration = Duration::from_secs(10);
+
+/// What this thread has worked: on a busy machine the clock says nothing.
+fn worked() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap()
+}
 
 fn folder(target: &Target) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -31,11 +38,11 @@ fn corpus(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
 
 /// Runs one input; the error tells how to see the failure again.
 fn run(target: &Target, input: &[u8], about: &str) -> Result<(), String> {
-    let started = Instant::now();
+    let started = worked();
     let ended = catch_unwind(AssertUnwindSafe(|| (target.run)(input)));
     let why = match ended {
-        Ok(()) if started.elapsed() <= LONGEST => return Ok(()),
-        Ok(()) => format!("took {:?}", started.elapsed()),
+        Ok(()) if worked().saturating_sub(started) <= LONGEST => return Ok(()),
+        Ok(()) => format!("took {:?}", worked().saturating_sub(started)),
         Err(panic) => panic
             .downcast_ref::<String>()
             .cloned()
@@ -83,6 +90,57 @@ fn option_of(name: &str) -> Option<String> {
     std::env::vars_os()
         .find(|(key, _)| key == name)
         .and_then(|(_, value)| value.into_string().ok())
+}
+
+/// Short pieces that open, repeat or never end something in one of the formats.
+const PIECES: [&str; 24] = [
+    "[",
+    "{",
+    "(",
+    "{{ ",
+    "{% if 1 %}",
+    "{{ a }}",
+    "- ",
+    "a:\n",
+    "&a ",
+    "*a ",
+    "\\",
+    "'",
+    "\n",
+    "x,",
+    "[1:9]",
+    "9",
+    "|upper",
+    "a b ",
+    "a=b ",
+    "[g]\n",
+    ".a",
+    "a: [",
+    "*.",
+    "\u{2028}",
+];
+
+#[test]
+fn r35_long_input_takes_every_parser_little_time() {
+    let mut slow = Vec::new();
+    for target in TARGETS {
+        for piece in PIECES {
+            let input = piece.repeat(40_000 / piece.len());
+            let started = worked();
+            if let Err(why) = run(
+                target,
+                input.as_bytes(),
+                &format!("40 kB of `{}`", piece.escape_debug()),
+            ) {
+                slow.push(why);
+            }
+            let took = worked().saturating_sub(started);
+            if took > Duration::from_secs(1) {
+                eprintln!("{} {piece:?} {took:?}", target.name);
+            }
+        }
+    }
+    assert!(slow.is_empty(), "{}", slow.join("\n"));
 }
 
 #[test]

@@ -61,6 +61,7 @@ pub(super) struct Builder {
     groups: IndexMap<String, Group>,
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
+    sources: Vec<(PathBuf, String)>,
     folders: Vec<PathBuf>,
     edges: HashMap<(usize, usize), Span>,
     /// Addresses that the source being read told so far.
@@ -86,6 +87,7 @@ impl Builder {
             groups,
             errors: Vec::new(),
             warnings: Vec::new(),
+            sources: Vec::new(),
             folders: Vec::new(),
             edges: HashMap::new(),
             addresses: HashMap::new(),
@@ -99,6 +101,11 @@ impl Builder {
     /// A new source begins: what it says about an address may differ from what the last one said.
     pub(super) fn begin_source(&mut self) {
         self.addresses.clear();
+    }
+
+    /// A source was read.
+    pub(super) fn has_read(&mut self, path: &Path, sha256: String) {
+        self.sources.push((path.to_owned(), sha256));
     }
 
     /// A folder to look for `group_vars` and `host_vars` in.
@@ -345,6 +352,7 @@ impl Builder {
             hosts: self.hosts,
             groups: self.groups,
             warnings: self.warnings,
+            sources: self.sources,
             folders: self.folders,
             vault: options.vault.clone(),
             ..Inventory::default()

@@ -217,6 +217,14 @@ impl Inventory {
         Ok((beside_inventory, beside_playbook))
     }
 
+    /// The folders of variables that something was read of, each with one SHA-256 over all that was.
+    pub(super) fn vars_folders(&self) -> Vec<(PathBuf, String)> {
+        let dirs: Vec<Arc<VarsDir>> = self.cache.held().dirs.values().cloned().collect();
+        let mut found: Vec<(PathBuf, String)> = dirs.iter().flat_map(|dir| dir.read_so_far()).collect();
+        found.sort();
+        found
+    }
+
     fn dir(&self, folder: &Path) -> Result<Arc<VarsDir>, Diagnostic> {
         if let Some(known) = self.cache.held().dirs.get(folder) {
             return Ok(known.clone());

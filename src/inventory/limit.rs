@@ -73,7 +73,7 @@ fn lines(path: &str, terms: &mut Vec<String>) -> Result<(), Diagnostic> {
     if path.is_empty() {
         return Err(Diagnostic::new("--limit: the name of a file must follow the `@`"));
     }
-    let file = read_file(Path::new(path)).map_err(|mut error| {
+    let (file, _) = read_file(Path::new(path)).map_err(|mut error| {
         error.message = format!("--limit: {}", error.message);
         error
     })?;

@@ -46,6 +46,8 @@ pub struct Inventory {
     pub groups: IndexMap<String, Group>,
     /// What was odd but could be read.
     pub warnings: Vec<Diagnostic>,
+    /// The sources that were read, each with its SHA-256; of a script that of what it said.
+    sources: Vec<(PathBuf, String)>,
     /// Folders that `group_vars` and `host_vars` are looked for in, in the order of the sources.
     folders: Vec<PathBuf>,
     cache: layers::Cache,
@@ -142,6 +144,14 @@ impl Inventory {
             return None;
         }
         absolute(&file.path).parent().map(Path::to_owned)
+    }
+
+    /// The files that told the hosts and their variables so far, each with the SHA-256 of its bytes, hexadecimal. A folder
+    /// `group_vars` or `host_vars` is one entry: the SHA-256 of the lines that `sha256sum` writes about its files, sorted.
+    pub fn files(&self) -> Vec<(PathBuf, String)> {
+        let mut files = self.sources.clone();
+        files.extend(self.vars_folders());
+        files
     }
 
     /// True for a name that means this machine and is not told by any source.

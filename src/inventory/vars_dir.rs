@@ -1,12 +1,12 @@
 //! `group_vars/` and `host_vars/` of one folder: for each name a file, or a folder of files.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::build::check_variable;
-use super::read::{json_node, read_file};
+use super::read::{json_node, read_file, sha256};
 use crate::source::Diagnostic;
 use crate::vars::{Var, VarMap, reveal};
 use crate::vault::Keyring;
@@ -39,6 +39,8 @@ struct Folder {
     /// What is in it, so that no host costs a look at the disk.
     names: HashSet<OsString>,
     read: Mutex<HashMap<String, Arc<VarMap>>>,
+    /// SHA-256 of every file that was read.
+    hashes: Mutex<BTreeMap<PathBuf, String>>,
 }
 
 impl VarsDir {
@@ -56,6 +58,21 @@ impl VarsDir {
             Of::Group => self.groups.vars(name, vault),
             Of::Host => self.hosts.vars(name, vault),
         }
+    }
+
+    /// The folders of which something was read, each with one SHA-256 over all that was.
+    pub(super) fn read_so_far(&self) -> Vec<(PathBuf, String)> {
+        [&self.groups, &self.hosts]
+            .into_iter()
+            .filter_map(|folder| {
+                let hashes = folder.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+                let lines: String = hashes
+                    .iter()
+                    .map(|(path, sha256)| format!("{sha256}  {}\n", path.display()))
+                    .collect();
+                (!lines.is_empty()).then(|| (folder.path.clone(), sha256(lines.as_bytes())))
+            })
+            .collect()
     }
 
     /// True when there is no file at all.
@@ -87,6 +104,7 @@ impl Folder {
             path,
             names,
             read: Mutex::default(),
+            hashes: Mutex::default(),
         })
     }
 
@@ -111,7 +129,9 @@ impl Folder {
         let mut vars = VarMap::new();
         let path = self.path.join(format!("{name}{ending}"));
         for file in files(&path, 0)? {
-            read_vars(&file, vault, &mut vars)?;
+            let sha256 = read_vars(&file, vault, &mut vars)?;
+            let mut hashes = self.hashes.lock().unwrap_or_else(PoisonError::into_inner);
+            hashes.insert(file, sha256);
         }
         let vars = Arc::new(vars);
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
@@ -156,9 +176,10 @@ fn files(path: &Path, depth: u32) -> Result<Vec<PathBuf>, Diagnostic> {
     Ok(found)
 }
 
-/// Adds the variables of one file; what it says again wins whole.
-fn read_vars(path: &Path, vault: &Keyring, vars: &mut VarMap) -> Result<(), Diagnostic> {
-    let file = vault.opened(read_file(path)?)?;
+/// Adds the variables of one file; what it says again wins whole. Gives its SHA-256.
+fn read_vars(path: &Path, vault: &Keyring, vars: &mut VarMap) -> Result<String, Diagnostic> {
+    let (file, sha256) = read_file(path)?;
+    let file = vault.opened(file)?;
     let root = if path.extension().is_some_and(|ending| ending == "json") {
         json_node(&file)?
     } else {
@@ -166,7 +187,7 @@ fn read_vars(path: &Path, vault: &Keyring, vars: &mut VarMap) -> Result<(), Diag
     };
     let entries = match root.kind {
         Kind::Map(entries) => entries,
-        Kind::Null => return Ok(()),
+        Kind::Null => return Ok(sha256),
         Kind::Bool(_) | Kind::Int(_) | Kind::Float(_) | Kind::Text(_) | Kind::List(_) => {
             return Err(root.error(format!("a file of variables is a mapping, not {}", root.kind_name())));
         }
@@ -181,5 +202,5 @@ fn read_vars(path: &Path, vault: &Keyring, vars: &mut VarMap) -> Result<(), Diag
         vars.insert(name.to_owned(), value);
     }
     reveal(vars, vault.revealed());
-    Ok(())
+    Ok(sha256)
 }

@@ -9,8 +9,6 @@ pub struct Approved {
     pub command: String,
     /// SHA-256 of what it printed, hexadecimal; `None`: nobody knows what it prints now.
     pub digest: Option<String>,
-    /// What is approved in its place when this very exchange decides that a task in doubt was not done.
-    pub pending: Option<String>,
 }
 
 /// What goes around a command on a host with evidence.
@@ -20,6 +18,8 @@ pub struct Guard {
     pub approved: Vec<Approved>,
     /// The command must not run unless all is as approved.
     pub dangerous: bool,
+    /// It was measured around a command that ran.
+    pub measured: bool,
 }
 
 impl Guard {
@@ -31,12 +31,7 @@ impl Guard {
         ];
         for one in &self.approved {
             arguments.push(one.command.clone().into());
-            let expected = match (&one.digest, &one.pending) {
-                (Some(digest), _) => digest.clone(),
-                (None, Some(pending)) => format!("?{pending}"),
-                (None, None) => "-".to_owned(),
-            };
-            arguments.push(expected.into());
+            arguments.push(one.digest.clone().unwrap_or_else(|| "-".to_owned()).into());
         }
         arguments
     }
@@ -44,11 +39,10 @@ impl Guard {
     /// Takes in what our own change made of it. Only where the measure before was as expected: what others changed stays
     /// unapproved.
     pub fn learn(&mut self, said: &Said) {
-        let decided = said.last("decided").is_some();
+        self.measured = true;
         for (index, one) in self.approved.iter_mut().enumerate() {
             let before = measure(said, "before", index);
-            let pending = one.pending.as_ref().filter(|_| decided);
-            if before.is_some() && before.as_ref() == one.digest.as_ref().or(pending) {
+            if before.is_some() && before == one.digest {
                 one.digest = measure(said, "after", index);
             }
         }
@@ -56,8 +50,9 @@ impl Guard {
 
     /// Nobody knows any more what is there: the end of a change was not seen.
     pub fn forget(&mut self) {
+        self.measured = true;
         for one in &mut self.approved {
-            (one.digest, one.pending) = (None, None);
+            one.digest = None;
         }
     }
 }
@@ -82,11 +77,10 @@ mod tests {
         let approved = |d: char| Approved {
             command: "x".to_owned(),
             digest: Some(digest(d)),
-            pending: None,
         };
         let mut guard = Guard {
             approved: vec![approved('a'), approved('b'), approved('c')],
-            dangerous: false,
+            ..Guard::default()
         };
         let (a, d, e) = (digest('a'), digest('d'), digest('e'));
         let mut text = format!(

@@ -19,10 +19,8 @@ pub enum OnChange {
 pub enum WhenInDoubt {
     /// It is left alone.
     Stop,
-    /// It is done again, whatever became of it (`--in-doubt rerun`).
+    /// It is done again: somebody said so (`--in-doubt rerun`), or looked and said that it was not done.
     Rerun,
-    /// It is done again: somebody looked and said that it was not done.
-    Again,
     /// It counts as done, and that is written down: somebody looked and said so.
     Done,
 }
@@ -88,7 +86,6 @@ impl Marker {
         let in_doubt = match self.in_doubt {
             WhenInDoubt::Stop => "stop",
             WhenInDoubt::Rerun => "rerun",
-            WhenInDoubt::Again => "again",
             WhenInDoubt::Done => "done",
         };
         vec![

@@ -16,10 +16,9 @@ impl<'a> Answer<'a> {
     /// Finds the beginning. `errors` is what the command said beside it.
     pub fn find(stdout: &'a [u8], rc: i32, errors: &[u8]) -> Result<Self, ModuleError> {
         let at = stdout.windows(BEGIN.len()).position(|window| window == BEGIN);
-        match at {
-            Some(at) => Ok(Self {
-                rest: &stdout[at + BEGIN.len()..],
-            }),
+        let rest = at.and_then(|at| stdout.get(at..)?.get(BEGIN.len()..));
+        match rest {
+            Some(rest) => Ok(Self { rest }),
             None => Err(ModuleError::failed(format!(
                 "the host gave no answer (rc {rc}): {}",
                 reason(stdout, errors)
@@ -30,16 +29,14 @@ impl<'a> Answer<'a> {
     /// The next field.
     pub fn field(&mut self) -> Result<&'a [u8], ModuleError> {
         let colon = self.rest.iter().take(20).position(|&b| b == b':').ok_or_else(cut)?;
-        let length = std::str::from_utf8(&self.rest[..colon])
+        let (digits, after) = self.rest.split_at_checked(colon).ok_or_else(cut)?;
+        let length = std::str::from_utf8(digits)
             .ok()
             .and_then(|digits| digits.parse::<usize>().ok())
             .ok_or_else(cut)?;
-        let after = &self.rest[colon + 1..];
-        let field = after.get(..length).ok_or_else(cut)?;
-        if after.get(length) != Some(&b',') {
-            return Err(cut());
-        }
-        self.rest = &after[length + 1..];
+        let after = after.strip_prefix(b":").ok_or_else(cut)?;
+        let (field, after) = after.split_at_checked(length).ok_or_else(cut)?;
+        self.rest = after.strip_prefix(b",").ok_or_else(cut)?;
         Ok(field)
     }
 
@@ -74,7 +71,7 @@ pub fn reason(stdout: &[u8], stderr: &[u8]) -> String {
     } else {
         stderr
     };
-    let text = String::from_utf8_lossy(&said[..said.len().min(2000)]);
+    let text = String::from_utf8_lossy(said.get(..2000).unwrap_or(said));
     let text = text.trim();
     if text.is_empty() {
         "it said nothing".to_owned()

@@ -206,7 +206,7 @@ fn listen(host: &mut Reader<'_>, command: &Command) -> Result<Heard, ModuleError
     let rc = host.exec(command, Stdin::Empty, &mut |stream, bytes| match stream {
         Stream::Stdout => {
             first.get_or_insert_with(SystemTime::now);
-            over |= stdout.len() + bytes.len() > LONGEST;
+            over |= stdout.len().saturating_add(bytes.len()) > LONGEST;
             if !over {
                 stdout.extend_from_slice(bytes);
             }

@@ -131,7 +131,7 @@ impl BlockInFile {
             let mut new = vec![format!("{begin}\n")];
             new.extend(text.own(block).lines().map(|line| format!("{line}\n")));
             new.push(format!("{end}\n"));
-            if self.prepend && place > 0 && lines.get(place - 1).is_some_and(|line| line != "\n") {
+            if self.prepend && place.checked_sub(1).and_then(|before| lines.get(before)).is_some_and(|line| line != "\n") {
                 new.insert(0, "\n".to_owned());
             }
             if self.append && lines.get(place).is_some_and(|line| line != "\n") {
@@ -172,7 +172,7 @@ impl BlockInFile {
         let mut found = None;
         for (at, line) in lines.iter().enumerate() {
             if pattern::is_match(&regex, line)? {
-                found = Some(at + offset);
+                found = Some(at.saturating_add(offset));
             }
         }
         Ok(found.unwrap_or(lines.len()))

@@ -276,7 +276,7 @@ impl Module for Run {
             }
             Some(b"missing") => return Err(self.no_such_program(values)),
             Some(words) if words.starts_with(b"chdir ") => {
-                let said = String::from_utf8_lossy(&words[6..]).into_owned();
+                let said = String::from_utf8_lossy(words.get(6..).unwrap_or_default()).into_owned();
                 let msg = format!("Unable to change directory before execution: {}: {said}", self.chdir);
                 return Err(failure(1, &msg, values));
             }

@@ -152,7 +152,7 @@ fn one_pattern(text: &str, regex: bool) -> Result<Regex, ModuleError> {
     let mut out = String::from("(?s)\\A");
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
             '*' => out.push_str(".*"),
             '?' => out.push('.'),
@@ -286,10 +286,10 @@ impl Find {
             return Ok(false);
         }
         #[expect(clippy::cast_possible_truncation, reason = "whole seconds are compared")]
-        let age = now.saturating_sub(stat.times[self.stamp] as i64);
-        let old = self.age.is_none_or(|wanted| if wanted >= 0 { age >= wanted } else { age <= -wanted });
+        let age = now.saturating_sub(stat.times.get(self.stamp).copied().unwrap_or_default() as i64);
+        let old = self.age.is_none_or(|wanted| if wanted >= 0 { age >= wanted } else { age <= wanted.saturating_neg() });
         let size = i64::try_from(stat.size).unwrap_or(i64::MAX);
-        let large = !regular || self.size.is_none_or(|wanted| if wanted >= 0 { size >= wanted } else { size <= -wanted });
+        let large = !regular || self.size.is_none_or(|wanted| if wanted >= 0 { size >= wanted } else { size <= wanted.saturating_neg() });
         let mode = self.mode.is_none_or(|wanted| {
             let is = stat.mode & 0o7777;
             if self.exact { is == wanted } else { is & wanted != 0 }
@@ -325,12 +325,17 @@ impl Find {
 
 /// Records that begin with a token, at the begin of a line.
 fn split<'a>(listing: &'a [u8], token: &[u8]) -> Vec<&'a [u8]> {
-    let begins = |at: usize| listing[at..].starts_with(token) && (at == 0 || listing[at - 1] == b'\n');
-    let mut starts: Vec<usize> = (0..listing.len()).filter(|at| begins(*at)).collect();
-    starts.push(listing.len() + 1);
-    let pairs = starts.windows(2);
-    pairs
-        .filter_map(|pair| listing.get(pair[0] + token.len()..pair[1] - 1))
+    let begins = |at: usize| {
+        let here = listing.get(at..).is_some_and(|rest| rest.starts_with(token));
+        here && at.checked_sub(1).is_none_or(|before| listing.get(before) == Some(&b'\n'))
+    };
+    let starts: Vec<usize> = (0..listing.len()).filter(|at| begins(*at)).collect();
+    // A record ends before the line feed in front of the next one.
+    let ends = starts.iter().skip(1).map(|next| next.saturating_sub(1)).chain([listing.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .filter_map(|(start, end)| listing.get(*start..end)?.get(token.len()..))
         .collect()
 }
 
@@ -338,9 +343,10 @@ fn hit(record: &[u8]) -> Option<Hit> {
     // Five bars stand before the name, which may have more.
     let bars: Vec<usize> = record.iter().enumerate().filter(|(_, b)| **b == b'|').map(|(at, _)| at).take(6).collect();
     let at = *bars.get(5)?;
-    let line = String::from_utf8_lossy(&record[..at]);
+    let (line, path) = record.split_at_checked(at)?;
+    let line = String::from_utf8_lossy(line);
     Some(Hit {
-        path: record[at + 1..].to_vec(),
+        path: path.get(1..)?.to_vec(),
         stat: Stat::read(&line).ok()?,
     })
 }
@@ -355,7 +361,7 @@ fn containing(pattern: &str, hits: Vec<Hit>, host: &mut Reader<'_>) -> Result<Ve
         while bytes < 20_000
             && let Some(hit) = rest.next()
         {
-            bytes += hit.path.len() * 2 + 4;
+            bytes = hit.path.len().saturating_mul(2).saturating_add(4).saturating_add(bytes);
             batch.push(hit);
         }
         let command = Command::snippet("contains", snippets::CONTAINS)

@@ -169,7 +169,7 @@ impl LineInFile {
         let line = text.own(&self.line);
         let search = self.search.as_ref().map(|search| text.own(search));
         let mut kept = String::new();
-        let mut found = 0;
+        let mut found = 0_usize;
         for current in pattern::lines(&text.chars) {
             let hit = match (&regexp, &search) {
                 (Some(regexp), _) => pattern::is_match(regexp, &current)?,
@@ -177,7 +177,7 @@ impl LineInFile {
                 (None, None) => without_end(&current) == line,
             };
             if hit {
-                found += 1;
+                found = found.saturating_add(1);
             } else {
                 kept.push_str(&current);
             }
@@ -246,7 +246,7 @@ impl LineInFile {
         }
         let anchor = match (self.after.as_deref(), self.before.as_deref()) {
             (Some("EOF") | None, None) => None,
-            (Some(after), _) => self.anchor(text, lines, after)?.map(|at| at + 1),
+            (Some(after), _) => self.anchor(text, lines, after)?.map(|at| at.saturating_add(1)),
             (None, Some(before)) => self.anchor(text, lines, before)?,
         };
         let at_the_end = anchor.is_none_or(|at| at > 0 && at >= lines.len());

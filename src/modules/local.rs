@@ -74,16 +74,17 @@ pub fn digest(bytes: &[u8]) -> Digests {
 pub fn digest_file(path: &Path) -> Result<Digests, ModuleError> {
     let fail = |e: io::Error| ModuleError::failed(format!("cannot read `{}`: {e}", path.display()));
     let mut file = File::open(path).map_err(fail)?;
-    let (mut sha1, mut md5, mut size) = (sha1::Sha1::new(), md5::Md5::new(), 0);
+    let (mut sha1, mut md5, mut size) = (sha1::Sha1::new(), md5::Md5::new(), 0_u64);
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let count = file.read(&mut buffer).map_err(fail)?;
         if count == 0 {
             break;
         }
-        sha1.update(&buffer[..count]);
-        md5.update(&buffer[..count]);
-        size += count as u64;
+        let part = buffer.get(..count).unwrap_or_default();
+        sha1.update(part);
+        md5.update(part);
+        size = size.saturating_add(count as u64);
     }
     Ok(Digests {
         sha1: hex(&sha1.finalize()),
@@ -139,9 +140,10 @@ fn reveal(plain: &[u8], vault: &Keyring) -> Digests {
 
 /// Bytes in hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+    digits
+        .filter_map(|digit| char::from_digit(u32::from(digit), 16))
+        .collect()
 }
 
 /// A file of the controller that appears whole under its name, or not at all.
@@ -171,7 +173,7 @@ impl Incoming {
     /// Takes what came.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.sha1.update(bytes);
-        self.size += bytes.len() as u64;
+        self.size = self.size.saturating_add(bytes.len() as u64);
         self.file.write_all(bytes)
     }
 

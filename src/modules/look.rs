@@ -266,9 +266,14 @@ impl Stat {
                 .map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default())
                 .and_then(|digits| format!("0.{digits}").parse::<f64>().ok())
                 .unwrap_or(0.0);
-            let seconds: f64 = numbers.get(5 + i).and_then(|n| n.parse().ok()).unwrap_or(0.0);
-            times[i] = seconds + fraction;
-            text.clone_into(&mut times_text[i]);
+            let seconds: f64 = numbers
+                .get(i.saturating_add(5))
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0.0);
+            if let (Some(time), Some(kept)) = (times.get_mut(i), times_text.get_mut(i)) {
+                *time = seconds + fraction;
+                text.clone_into(kept);
+            }
         }
         Ok(Self {
             mode,
@@ -331,9 +336,14 @@ impl Reader<'_> {
         let mut look = Look::default();
         let mut rest = sights;
         loop {
-            let mut bytes = 0;
+            let mut bytes = 0_usize;
             let count = rest.iter().take_while(|sight| {
-                bytes += sight.path.len() * 2 + 20;
+                bytes = sight
+                    .path
+                    .len()
+                    .saturating_mul(2)
+                    .saturating_add(20)
+                    .saturating_add(bytes);
                 bytes < ROOM
             });
             let count = count.count().max(1).min(rest.len());

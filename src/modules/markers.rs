@@ -254,7 +254,10 @@ impl Heard<'_> {
 /// Lines `alive PID COMMAND`.
 fn processes(text: &str) -> Json {
     let lines = text.lines().filter_map(|line| line.strip_prefix("alive "));
-    let processes = lines.take(PARTS).map(|line| {
+    // Not the shell that goes around the command, unless that is all there is.
+    let (ours, others): (Vec<&str>, Vec<&str>) = lines.partition(|line| line.contains("-c b_nonce="));
+    let lines = if others.is_empty() { ours } else { others };
+    let processes = lines.into_iter().take(PARTS).map(|line| {
         let (pid, command) = line.split_once(' ').unwrap_or((line, ""));
         json!({ "pid": pid.parse::<u32>().unwrap_or(0), "command": short(command.trim()) })
     });

@@ -1,6 +1,20 @@
 //! What can be done on a host. A module looks ([`Module::inspect`]) and returns [`Step`]s; only the engine takes them.
 //! Check mode is the engine not taking them: no module asks whether it is on.
 
+// What hosts send cannot make this room panic: see docs/reliability.md.
+#![cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod answer;
 pub mod args;
 pub mod attrs;

@@ -81,7 +81,7 @@ pub fn show(mode: u32) -> String {
 fn clause(text: &str) -> Option<Clause> {
     let start = text.find(['+', '-', '='])?;
     let mut who = 0;
-    for letter in text[..start].chars() {
+    for letter in text.get(..start)?.chars() {
         who |= match letter {
             'u' => 0o700,
             'g' => 0o070,
@@ -91,7 +91,7 @@ fn clause(text: &str) -> Option<Clause> {
         };
     }
     let mut actions: Vec<(char, String)> = Vec::new();
-    for letter in text[start..].chars() {
+    for letter in text.get(start..)?.chars() {
         match letter {
             '+' | '-' | '=' => actions.push((letter, String::new())),
             'r' | 'w' | 'x' | 'X' | 's' | 't' | 'u' | 'g' | 'o' => actions.last_mut()?.1.push(letter),

@@ -35,11 +35,11 @@ fn stream(name: &str, bytes: &[u8], strip: bool, values: &mut Values) {
         bytes
             .iter()
             .rposition(|b| !matches!(b, b'\r' | b'\n'))
-            .map_or(0, |at| at + 1)
+            .map_or(0, |at| at.saturating_add(1))
     } else {
         bytes.len()
     };
-    let bytes = &bytes[..end];
+    let bytes = bytes.get(..end).unwrap_or(bytes);
     let text = String::from_utf8_lossy(bytes);
     if matches!(text, std::borrow::Cow::Owned(_)) {
         let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);

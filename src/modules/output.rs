@@ -36,7 +36,7 @@ impl Bounded {
         let over = self.tail.len().saturating_sub(half);
         if over > 0 {
             self.tail.drain(..over);
-            self.left_out += over as u64;
+            self.left_out = self.left_out.saturating_add(over as u64);
         }
     }
 

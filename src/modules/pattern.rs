@@ -63,15 +63,15 @@ pub fn compile(pattern: &str, multiline: bool) -> Result<Regex, ModuleError> {
 
 /// What differs from Python: `\Z`, `$` before a last line end, `{,n}`, and braces that count nothing.
 fn translate(pattern: &str, multiline: bool) -> String {
-    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut out = String::with_capacity(pattern.len().saturating_add(8));
     let mut rest = pattern;
     let mut class = false;
     while let Some(c) = rest.chars().next() {
-        rest = &rest[c.len_utf8()..];
+        rest = rest.get(c.len_utf8()..).unwrap_or_default();
         match c {
             '\\' => {
                 let next = rest.chars().next();
-                rest = next.map_or(rest, |next| &rest[next.len_utf8()..]);
+                rest = next.map_or(rest, |next| rest.get(next.len_utf8()..).unwrap_or_default());
                 match next {
                     Some('Z') => out.push_str("\\z"),
                     // Python takes a backslash before any other mark as the mark itself.
@@ -194,16 +194,16 @@ pub fn expand(replacement: &str, captures: &Captures<'_, str>) -> Result<String,
 /// A text with every match replaced, and how many there were.
 pub fn replace_all(regex: &Regex, text: &str, replacement: &str) -> Result<(String, usize), ModuleError> {
     let mut out = String::with_capacity(text.len());
-    let (mut copied, mut count) = (0, 0);
+    let (mut copied, mut count) = (0_usize, 0_usize);
     for found in regex.captures_iter(text) {
         let found = found.map_err(|e| ModuleError::failed(format!("the regular expression failed: {e}")))?;
         let Some(whole) = found.get(0) else { continue };
-        out.push_str(&text[copied..whole.start()]);
+        out.push_str(text.get(copied..whole.start()).unwrap_or_default());
         out.push_str(&expand(replacement, &found)?);
         copied = whole.end();
-        count += 1;
+        count = count.saturating_add(1);
     }
-    out.push_str(&text[copied..]);
+    out.push_str(text.get(copied..).unwrap_or_default());
     Ok((out, count))
 }
 

@@ -404,21 +404,21 @@ pub fn parent(path: &str) -> String {
     match path.trim_end_matches('/').rfind('/') {
         None => ".".to_owned(),
         Some(0) => "/".to_owned(),
-        Some(at) => path[..at].to_owned(),
+        Some(at) => path.get(..at).unwrap_or_default().to_owned(),
     }
 }
 
 /// The last part of a path.
 pub fn base_name(path: &str) -> &str {
     let path = path.trim_end_matches('/');
-    path.rfind('/').map_or(path, |at| &path[at + 1..])
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// All directories above a path, the outermost first, without `/`.
 pub fn ancestors(path: &str) -> Vec<String> {
     let trimmed = path.trim_end_matches('/');
     let cuts = trimmed.char_indices().filter(|(i, c)| *c == '/' && *i > 0);
-    cuts.map(|(i, _)| trimmed[..i].to_owned())
+    cuts.filter_map(|(i, _)| trimmed.get(..i).map(str::to_owned))
         .filter(|part| !part.ends_with('/'))
         .collect()
 }

@@ -41,10 +41,10 @@ impl Reader<'_> {
                 _ => Err(ModuleError::failed("the host's answer is damaged")),
             };
         }
-        let end = body.held.windows(5).rposition(|w| w == b"\nend ");
-        match end {
-            Some(end) if &body.held[end + 5..] == b"0" => {
-                sink(&body.held[..end]).map_err(local)?;
+        // `\nend 0` and nothing behind it.
+        match body.held.strip_suffix(b"\nend 0") {
+            Some(content) => {
+                sink(content).map_err(local)?;
                 Ok(seen)
             }
             _ => Err(ModuleError::failed(format!(
@@ -89,7 +89,7 @@ impl Body {
             self.held = self.fields.split_off(start);
         }
         let sure = self.held.len().saturating_sub(TRAILER);
-        sink(&self.held[..sure])?;
+        sink(self.held.get(..sure).unwrap_or_default())?;
         self.held.drain(..sure);
         Ok(())
     }
@@ -99,8 +99,12 @@ impl Body {
         let mut answer = Answer::find(&self.fields, 0, b"").ok()?;
         Seen::read(&mut answer).ok()?;
         let rest = answer.rest();
-        rest.starts_with(CONTENT)
-            .then(|| self.fields.len() - rest.len() + CONTENT.len())
+        rest.starts_with(CONTENT).then(|| {
+            self.fields
+                .len()
+                .saturating_sub(rest.len())
+                .saturating_add(CONTENT.len())
+        })
     }
 }
 

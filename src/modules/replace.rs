@@ -86,8 +86,10 @@ impl Replace {
             });
         };
         let regex = pattern::compile(&text.own(&self.regexp), true)?;
-        let (new, count) = pattern::replace_all(&regex, &text.chars[from..to], &text.own(&self.replacement))?;
-        let whole = [&text.chars[..from], &new, &text.chars[to..]].concat();
+        let (head, rest) = text.chars.split_at_checked(from).unwrap_or((&text.chars, ""));
+        let (section, tail) = rest.split_at_checked(to.saturating_sub(from)).unwrap_or((rest, ""));
+        let (new, count) = pattern::replace_all(&regex, section, &text.own(&self.replacement))?;
+        let whole = [head, &new, tail].concat();
         if count == 0 || whole == text.chars {
             return Ok(Edited::default());
         }

@@ -49,7 +49,7 @@ impl Module for Slurp {
         let mut content = Vec::new();
         let mut large = false;
         let seen = host.receive(self.src.as_bytes(), &mut |part| {
-            large |= content.len() + part.len() > LARGEST;
+            large |= content.len().saturating_add(part.len()) > LARGEST;
             if !large {
                 content.extend_from_slice(part);
             }

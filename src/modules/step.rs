@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         let status = self.link.session()?.exec(request, self.deadline, on_output)?;
         Ok(match status {
             ExitStatus::Code(code) => code,
-            ExitStatus::Signal(name) => -signal_number(&name),
+            ExitStatus::Signal(name) => signal_number(&name).saturating_neg(),
         })
     }
 
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         let mut stderr = Bounded::new(64 * 1024);
         let mut over = false;
         let rc = self.exec(command, stdin, &mut |stream, bytes| match stream {
-            Stream::Stdout if stdout.len() + bytes.len() > LARGEST_ANSWER => over = true,
+            Stream::Stdout if stdout.len().saturating_add(bytes.len()) > LARGEST_ANSWER => over = true,
             Stream::Stdout => stdout.extend_from_slice(bytes),
             Stream::Stderr => stderr.push(bytes),
         })?;

@@ -172,7 +172,7 @@ impl WaitFor {
             (None, false) => "present",
             (None, true) => "absent",
         };
-        let tries = seconds / self.sleep.max(1);
+        let tries = seconds.checked_div(self.sleep.max(1)).unwrap_or(0);
         let command = Command::snippet("wait", snippets::WAIT)
             .arg(kind)
             .arg(tries.max(1).to_string())

@@ -60,8 +60,9 @@ pub fn first(text: &str) -> Result<(String, &str), String> {
         false
     });
     let end = end.map_or(text.len(), |(at, _)| at);
-    let word = split(&text[..end])?.into_iter().next().unwrap_or_default();
-    Ok((word, text[end..].trim_start_matches(BLANKS)))
+    let (begin, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    let word = split(begin)?.into_iter().next().unwrap_or_default();
+    Ok((word, rest.trim_start_matches(BLANKS)))
 }
 
 /// A name for a temporary file, not to be guessed.

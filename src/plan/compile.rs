@@ -333,7 +333,8 @@ impl<'a> Compiler<'a> {
             ..Here::default()
         };
         let checks: Vec<Node> = fields.get("preflight").cloned().map(several).unwrap_or_default();
-        let preflight = self.preflight(&checks, &here.dir.clone());
+        let preflight = self.checks(&checks, &here.dir, false);
+        let canary = self.canary(fields.get("canary"), fields.get("serial"), &here.dir);
         self.scene.checks_disks = preflight.iter().any(super::preflight::Check::sees_disks);
         let vars_files: Vec<Node> = fields.get("vars_files").cloned().map(several).unwrap_or_default();
         self.check_vars_files(&vars_files);
@@ -379,6 +380,7 @@ impl<'a> Compiler<'a> {
             max_fail_percentage: get("max_fail_percentage"),
             force_handlers: get("force_handlers"),
             preflight,
+            canary,
             keywords,
             body,
             handlers,

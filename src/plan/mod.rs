@@ -3,6 +3,7 @@
 //! their task is reached. Nothing here contacts a host.
 
 mod actions;
+pub mod canary;
 mod check;
 mod compile;
 mod cycle;
@@ -14,6 +15,7 @@ pub mod once;
 pub mod preflight;
 mod role_files;
 mod roles;
+pub mod serial;
 pub mod show;
 mod tags;
 mod tasks;
@@ -75,6 +77,8 @@ pub struct Play {
     pub force_handlers: Option<Node>,
     /// `preflight`: checks that all hosts of the play must pass before its first task.
     pub preflight: Vec<preflight::Check>,
+    /// `canary`: what is compared after each wave of `serial`.
+    pub canary: Option<canary::Canary>,
     /// Keywords of the play itself: for connecting, and for the implicit fact gathering.
     pub keywords: Keywords,
     /// `pre_tasks`, roles, `tasks`, `post_tasks`, with the implicit `flush_handlers` between them.

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::names::HostName;
-use crate::plan::{Action, Entry, Plan, Play, Task, selected};
+use crate::plan::keywords::several;
+use crate::plan::{Action, Entry, Plan, Play, Task, selected, serial};
 use crate::source::{Span, visible};
 use crate::yaml::{Kind, Node};
 
@@ -107,6 +108,8 @@ pub fn plan(plan: &Plan, show: &Show<'_>) -> String {
 
 /// Most host names that one line shows.
 const HOSTS_SHOWN: usize = 8;
+/// Most waves whose size is shown.
+const WAVES_SHOWN: usize = 12;
 
 fn show_play(out: &mut String, number: usize, play: &Play, show: &Show<'_>) {
     let hosts = (show.hosts_of)(play);
@@ -137,6 +140,7 @@ fn show_play(out: &mut String, number: usize, play: &Play, show: &Show<'_>) {
             ),
         );
     }
+    show_waves(out, play, hosts.len());
     for (heading, entries) in [("tasks", &play.body), ("handlers", &play.handlers)] {
         let mut shown = String::new();
         collect(entries, show, 2, &mut |depth, item| {
@@ -155,6 +159,33 @@ fn show_play(out: &mut String, number: usize, play: &Play, show: &Show<'_>) {
             line(out, &format!("  {heading}:"));
             out.push_str(&shown);
         }
+    }
+}
+
+/// The waves of `serial`, and what is compared after each.
+fn show_waves(out: &mut String, play: &Play, hosts: usize) {
+    if let Some(node) = play.serial.as_ref().filter(|node| !node.has_template()) {
+        let items: Vec<String> = several(node.clone()).iter().filter_map(Node::scalar_text).collect();
+        let sizes = serial::sizes(&items, hosts).unwrap_or_default();
+        let mut shown: Vec<String> = sizes.iter().take(WAVES_SHOWN).map(ToString::to_string).collect();
+        if sizes.len() > WAVES_SHOWN {
+            shown.push("...".to_owned());
+        }
+        if !shown.is_empty() {
+            line(out, &format!("  waves: {}: {}", sizes.len(), shown.join(", ")));
+        }
+    }
+    let Some(canary) = &play.canary else { return };
+    let at = place(&canary.at);
+    let (compared, action) = (canary.results.word(), canary.on_mismatch.word());
+    line(
+        out,
+        &format!("  canary: results  [{compared}]  {at}  on mismatch: {action}"),
+    );
+    for check in &canary.checks {
+        let (name, look, action) = (&check.name, check.look.word(), check.on_mismatch.word());
+        let at = place(&check.at);
+        line(out, &format!("  canary: {name}  [{look}]  {at}  on mismatch: {action}"));
     }
 }
 

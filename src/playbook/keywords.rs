@@ -155,6 +155,7 @@ pub const KEYWORDS: &[Keyword] = &[
     word("vars_prompt", Form::Maps, P),
     // Ours: the safety net.
     word("preflight", Form::List, P),
+    word("canary", Form::Any, P),
     // Blocks.
     word("block", Form::Tasks, B),
     word("rescue", Form::Tasks, B),

@@ -1,6 +1,6 @@
 //! Rules bound to the hosts of an inventory, and the judgement of one task on one host.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
@@ -154,6 +154,23 @@ impl Bound {
                 &first.rule,
             ))
         })
+    }
+
+    /// Of these hosts, those that may not be changed now, in groups with the same reason.
+    pub fn shut_all(&self, hosts: &[HostName], now: Timestamp) -> Vec<(Refused, Vec<HostName>)> {
+        let mut shut: Vec<(Refused, Vec<HostName>)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for host in hosts {
+            let Some(refused) = self.shut(host, now) else { continue };
+            let place = *places.entry(refused.to_string()).or_insert_with(|| {
+                shut.push((refused, Vec::new()));
+                shut.len() - 1
+            });
+            if let Some((_, hosts)) = shut.get_mut(place) {
+                hosts.push(host.clone());
+            }
+        }
+        shut
     }
 
     /// Judges a task as it is about to run. The dangerous ones that are let through are counted.

@@ -1,6 +1,6 @@
 //! The plan against the rules, before anybody is contacted. What only rendering tells is judged again on each host.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -97,13 +97,12 @@ impl Checking<'_> {
         if hosts.is_empty() {
             return;
         }
-        let mut changes = false;
         let (only, skip) = self.occasion.tags;
+        let changes = changes(play, only, skip);
         let mut tasks = Vec::new();
         for entries in [&play.body, &play.handlers] {
             each_task(entries, &mut |task| {
                 if !task.implicit && selected(&task.keywords.tags, only, skip) {
-                    changes |= may_change(task);
                     tasks.extend(Seen::of(task));
                 }
             });
@@ -236,29 +235,26 @@ impl Checking<'_> {
     }
 
     fn windows(&mut self) {
-        let mut shut: HashMap<String, (Refused, Vec<HostName>)> = HashMap::new();
-        let mut order = Vec::new();
-        for host in unique(&self.changed) {
-            if let Some(refused) = self.bound.shut(&host, self.occasion.now) {
-                let key = refused.to_string();
-                let entry = shut.entry(key.clone()).or_insert_with(|| {
-                    order.push(key);
-                    (refused, Vec::new())
-                });
-                entry.1.push(host);
-            }
-        }
-        for key in order {
-            if let Some((refused, hosts)) = shut.remove(&key) {
-                self.found.push(Violation {
-                    refused,
-                    at: None,
-                    hosts,
-                    help: Some("`--check` is allowed at any time".to_owned()),
-                });
-            }
+        for (refused, hosts) in self.bound.shut_all(&unique(&self.changed), self.occasion.now) {
+            self.found.push(Violation {
+                refused,
+                at: None,
+                hosts,
+                help: Some("`--check` is allowed at any time".to_owned()),
+            });
         }
     }
+}
+
+/// Whether a play may change anything on its hosts, with these `--tags` and `--skip-tags`.
+pub fn changes(play: &Play, only: &[String], skip: &[String]) -> bool {
+    let mut changes = false;
+    for entries in [&play.body, &play.handlers] {
+        each_task(entries, &mut |task| {
+            changes |= !task.implicit && selected(&task.keywords.tags, only, skip) && may_change(task);
+        });
+    }
+    changes
 }
 
 /// What of a task matters here, found once for all hosts.

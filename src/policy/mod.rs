@@ -18,7 +18,7 @@ use crate::danger::{Danger, LiteralDisks};
 use crate::source::Span;
 
 pub use bound::{Asked, Bound, Refused};
-pub use check::{Occasion, Violation, check};
+pub use check::{Occasion, Violation, changes, check};
 pub use patterns::Pattern;
 pub use read::read;
 pub use windows::Window;

@@ -56,14 +56,16 @@ pub(super) fn days(text: &str) -> Option<Vec<Weekday>> {
     )
 }
 
-/// `20:00`; `24:00` is midnight.
+/// `20:00` or `20:00:30`; `24:00` is midnight.
 pub(super) fn time(text: &str) -> Option<Time> {
-    let (hours, minutes) = text.trim().split_once(':')?;
-    let (hours, minutes): (i8, i8) = (hours.parse().ok()?, minutes.parse().ok()?);
-    if (hours, minutes) == (24, 0) {
+    let mut parts = text.trim().splitn(3, ':').map(str::parse::<i8>);
+    let (hours, minutes) = (parts.next()?.ok()?, parts.next()?.ok()?);
+    let seconds = parts.next().unwrap_or(Ok(0)).ok()?;
+    if (hours, minutes, seconds) == (24, 0, 0) {
         return Some(Time::midnight());
     }
-    Time::new(hours, minutes, 0, 0).ok()
+    // A leap second is none of these.
+    Time::new(hours, minutes, seconds, 0).ok()
 }
 
 impl Window {
@@ -79,7 +81,7 @@ impl Window {
         opens(today) && time >= self.from || opens(today.previous()) && time < self.to
     }
 
-    /// `mon-fri 20:00-06:00 Europe/Berlin`.
+    /// `mon,tue 20:00-06:00 Europe/Berlin`.
     pub fn shown(&self) -> String {
         let mut names: Vec<&str> = Vec::new();
         for (name, day) in &NAMES {
@@ -92,7 +94,10 @@ impl Window {
         } else {
             names.join(",")
         };
-        let clock = |time: Time| format!("{:02}:{:02}", time.hour(), time.minute());
+        let clock = |time: Time| match time.second() {
+            0 => format!("{:02}:{:02}", time.hour(), time.minute()),
+            seconds => format!("{:02}:{:02}:{seconds:02}", time.hour(), time.minute()),
+        };
         format!("{days} {}-{} {}", clock(self.from), clock(self.to), self.zone_name)
     }
 }

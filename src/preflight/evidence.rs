@@ -18,16 +18,17 @@ pub struct Evidence {
     /// SHA-256 of that output as it was last seen, hexadecimal; `None`: nobody knows what is there now (a task in doubt,
     /// a change by somebody else), and a dangerous task must not run.
     pub digest: Option<String>,
-    /// Where that is because a task is in doubt: what it is now. It holds as soon as the doubt is decided by the host's
-    /// record, by `verify`, or by somebody who looked.
-    pub pending: Option<String>,
+    /// What the check saw in this run while a task of an earlier one was in doubt: it counts as soon as that is decided,
+    /// and for the command that decides it.
+    pub seen: Option<String>,
 }
 
 impl Evidence {
-    /// The doubt is decided: what was seen is what the run left.
+    /// The doubt is decided: what was seen is what is there.
     pub fn settle(&mut self) {
+        let seen = self.seen.take();
         if self.digest.is_none() {
-            self.digest = self.pending.take();
+            self.digest = seen;
         }
     }
 

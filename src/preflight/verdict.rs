@@ -211,15 +211,12 @@ impl Count {
             });
         }
         if words.is_empty() {
-            let layouts = if self.layouts == 1 {
-                "1 layout".to_owned()
-            } else {
-                format!("{} layouts", self.layouts)
-            };
-            words.push(if self.asked == 0 {
-                "no host was asked".to_owned()
-            } else {
-                format!("{}, {layouts}", hosts(self.asked))
+            words.push(match (self.asked, self.layouts) {
+                (0, _) => "no host was asked".to_owned(),
+                // The run before answers for them: they are not compared.
+                (asked, 0) => hosts(asked),
+                (asked, 1) => format!("{}, 1 layout", hosts(asked)),
+                (asked, layouts) => format!("{}, {layouts} layouts", hosts(asked)),
             });
         }
         let wanted_less = check.on_mismatch != OnMismatch::Stop && check.on_no_answer != OnMismatch::Stop;

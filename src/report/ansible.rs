@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::terminal::{Colour, Terminal};
-use super::{Sink, diff, fold, json, minimal, preflight, text, words};
-use crate::event::preflight::PreflightVerdict;
+use super::{Sink, canary, diff, fold, json, minimal, preflight, text, words};
 use crate::event::summary::RunSummary;
 use crate::event::{Control, Event, EventKind, HostRecap, Severity, Status, TaskReport};
 
@@ -203,7 +202,14 @@ impl Ansible {
                 self.heading(&mut out, &format!("PRE-FLIGHT [{}]", text::one_line(play.trim())));
                 self.banner.clear();
             }
-            EventKind::PreflightVerdict(verdict) => self.verdict(&mut out, verdict),
+            EventKind::PreflightVerdict(verdict) => {
+                let heading = format!("CHECK [{}]", text::one_line(verdict.check.trim()));
+                self.verdict(&mut out, &heading, preflight::lines(verdict));
+            }
+            EventKind::CanaryVerdict(verdict) => {
+                let heading = format!("CANARY [{}]", text::one_line(verdict.play.trim()));
+                self.verdict(&mut out, &heading, canary::lines(verdict));
+            }
             EventKind::PlaySkipped { play } if !self.adhoc => {
                 self.heading(&mut out, &format!("PLAY [{}]", text::one_line(play.trim())));
                 self.line(&mut out, Colour::Cyan, "skipping: no hosts matched");
@@ -248,6 +254,9 @@ impl Ansible {
                 let line = format!("[{}] {}", text::one_line(by), text::one_line(&change.words()));
                 self.line(&mut err, Colour::BrightPurple, &line);
             }
+            EventKind::DuplicatesFound(found) => {
+                self.message(&mut err, Severity::Warning, &words::duplicates(found));
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!("[ERROR]: stopped by {}", text::one_line(reason));
                 self.line(&mut err, Colour::Red, &line);
@@ -262,6 +271,9 @@ impl Ansible {
             | EventKind::PlayStarted { .. }
             | EventKind::PlaySkipped { .. }
             | EventKind::PreflightAnswer(_)
+            | EventKind::CanaryAnswer(_)
+            | EventKind::CanaryDecided { .. }
+            | EventKind::WaveStarted { .. }
             | EventKind::PlaybookRead { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::HostStarted { .. }
@@ -273,10 +285,10 @@ impl Ansible {
         (out, err)
     }
 
-    fn verdict(&mut self, out: &mut String, verdict: &PreflightVerdict) {
-        self.heading(out, &format!("CHECK [{}]", text::one_line(verdict.check.trim())));
+    fn verdict(&mut self, out: &mut String, heading: &str, lines: Vec<preflight::Line>) {
+        self.heading(out, heading);
         self.banner.clear();
-        for line in preflight::lines(verdict) {
+        for line in lines {
             let indent = match line.kind {
                 preflight::Kind::Head => "",
                 preflight::Kind::Detail => "    ",

@@ -2,19 +2,20 @@
 
 use std::io::{self, Write};
 
+use super::past::answered;
 use super::{Sink, text, words};
 use crate::event::{Event, EventKind, Severity, TaskReport};
 
 /// Rows of host, task, status, rc, seconds, message.
-pub struct Csv {
-    rows: csv::Writer<Box<dyn Write + Send>>,
+pub struct Csv<W: Write> {
+    rows: csv::Writer<W>,
     err: Box<dyn Write + Send>,
     headed: bool,
 }
 
-impl Csv {
+impl<W: Write> Csv<W> {
     /// Rows go to `out`, warnings and errors to `err`.
-    pub fn new(out: Box<dyn Write + Send>, err: Box<dyn Write + Send>) -> Self {
+    pub fn new(out: W, err: Box<dyn Write + Send>) -> Self {
         Self {
             rows: csv::Writer::from_writer(out),
             err,
@@ -31,7 +32,9 @@ impl Csv {
         Ok(())
     }
 
-    fn row(&mut self, report: &TaskReport) -> io::Result<()> {
+    /// Writes the row of a result.
+    pub fn row(&mut self, report: &TaskReport) -> io::Result<()> {
+        self.head()?;
         let rc = report.rc.map(|rc| rc.to_string()).unwrap_or_default();
         let seconds = format!("{:.3}", report.seconds);
         let message = if !report.status.is_good() {
@@ -52,6 +55,13 @@ impl Csv {
             ])
             .map_err(io::Error::from)
     }
+
+    /// Ends the table, and gives the stream back.
+    pub fn end(mut self) -> io::Result<W> {
+        // An empty run is a table without rows, not an empty file.
+        self.head()?;
+        self.rows.into_inner().map_err(csv::IntoInnerError::into_error)
+    }
 }
 
 /// Text that a spreadsheet would take for a formula gets an apostrophe, which spreadsheets read as "this is text".
@@ -63,7 +73,7 @@ pub(crate) fn cell(text: &str) -> String {
     }
 }
 
-impl Sink for Csv {
+impl<W: Write + Send> Sink for Csv<W> {
     fn name(&self) -> &'static str {
         "standard output"
     }
@@ -71,24 +81,15 @@ impl Sink for Csv {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
             EventKind::TaskResult(report) => {
-                self.head()?;
                 self.row(report)?;
                 self.rows.flush()
             }
             EventKind::PreflightAnswer(answer) => {
-                let report = TaskReport {
-                    rc: answer.rc.map(i64::from),
-                    stdout: answer.answer.clone(),
-                    seconds: answer.seconds,
-                    ..TaskReport::bare(
-                        &answer.host,
-                        format!("pre-flight: {}", answer.check),
-                        answer.status,
-                        answer.msg.clone(),
-                    )
-                };
-                self.head()?;
-                self.row(&report)?;
+                self.row(&answered("pre-flight", answer))?;
+                self.rows.flush()
+            }
+            EventKind::CanaryAnswer(answer) => {
+                self.row(&answered("canary", answer))?;
                 self.rows.flush()
             }
             EventKind::Message {
@@ -101,6 +102,10 @@ impl Sink for Csv {
                     "warning"
                 };
                 let _ = writeln!(self.err, "{word}: {}", text::one_line(text));
+                Ok(())
+            }
+            EventKind::DuplicatesFound(found) => {
+                let _ = writeln!(self.err, "warning: {}", words::duplicates(found));
                 Ok(())
             }
             _ => Ok(()),

@@ -38,6 +38,7 @@ impl Lines {
             EventKind::Controlled { change, by } if *change != Control::Draining => {
                 put!(err, "{} ({})\n", text::one_line(&change.words()), text::one_line(by));
             }
+            EventKind::DuplicatesFound(found) => put!(err, "warning: {}\n", words::duplicates(found)),
             EventKind::RunCancelled { reason } => {
                 put!(err, "stopped by {}\n", text::one_line(reason));
             }

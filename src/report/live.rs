@@ -99,7 +99,7 @@ impl Live {
                 (self.play_hosts, self.task_begun, self.task_done) = (hosts.len(), now, 0);
                 "pre-flight".clone_into(&mut self.task);
             }
-            EventKind::PreflightAnswer(answer) => {
+            EventKind::PreflightAnswer(answer) | EventKind::CanaryAnswer(answer) => {
                 // The answers of a host come together.
                 self.task_done += usize::from(self.running.swap_remove(&answer.host).is_some());
             }
@@ -114,6 +114,8 @@ impl Live {
                 self.running.swap_remove(&report.host);
                 self.task_done += 1;
             }
+            // What is left is said by no result.
+            EventKind::CanaryVerdict(verdict) => self.task = text::one_line(&verdict.msg),
             EventKind::HostDone { host, status, .. } => {
                 self.running.swap_remove(host);
                 self.done += 1;

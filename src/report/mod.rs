@@ -13,16 +13,22 @@ macro_rules! put {
 }
 
 pub mod ansible;
+mod canary;
 pub mod csv;
 pub mod delivery;
 pub mod feed;
 pub mod human;
 pub mod journal;
 pub mod jsonl;
+pub mod junit;
 pub mod lines;
 pub mod live;
 pub mod oneline;
+pub mod page;
+pub mod past;
+pub mod patient;
 pub mod progress;
+pub mod results;
 pub mod retry_file;
 pub mod terminal;
 
@@ -32,7 +38,7 @@ pub(crate) mod json;
 mod minimal;
 mod preflight;
 pub(crate) mod text;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 pub(crate) mod testing;

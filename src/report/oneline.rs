@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::terminal::Terminal;
-use super::{Sink, json, minimal, preflight, text, words};
+use super::{Sink, canary, json, minimal, preflight, text, words};
 use crate::event::{Event, EventKind, Severity, Status, TaskReport};
 
 /// One line a result.
@@ -66,11 +66,22 @@ impl Sink for OneLine {
                 self.out.write_all(format!("{line}\n").as_bytes())?;
                 return self.out.flush();
             }
+            EventKind::CanaryVerdict(verdict) => {
+                let play = text::one_line(verdict.play.trim());
+                let line = format!("CANARY | {play} | {}", canary::summary(verdict));
+                let line = self.term.paint(preflight::colour(verdict.decision), &line);
+                self.out.write_all(format!("{line}\n").as_bytes())?;
+                return self.out.flush();
+            }
             EventKind::Message {
                 severity: Severity::Warning | Severity::Error,
                 text,
             } => {
                 let _ = writeln!(self.err, "[WARNING]: {}", text::one_line(text));
+                return Ok(());
+            }
+            EventKind::DuplicatesFound(found) => {
+                let _ = writeln!(self.err, "[WARNING]: {}", words::duplicates(found));
                 return Ok(());
             }
             _ => return Ok(()),

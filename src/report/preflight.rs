@@ -58,7 +58,7 @@ pub(super) fn summary(verdict: &PreflightVerdict) -> String {
 
 /// All of it.
 pub(super) fn lines(verdict: &PreflightVerdict) -> Vec<Line> {
-    let mut out = Lines(Vec::new());
+    let mut out = Lines::default();
     for refusal in &verdict.refused {
         let (what, colour) = if refusal.silent {
             ("no answer", Colour::BrightRed)
@@ -130,10 +130,12 @@ fn layouts(out: &mut Lines, verdict: &PreflightVerdict) {
     }
 }
 
-struct Lines(Vec<Line>);
+/// Lines in the making.
+#[derive(Default)]
+pub(super) struct Lines(pub Vec<Line>);
 
 impl Lines {
-    fn push(&mut self, kind: Kind, colour: Colour, line: &str) {
+    pub fn push(&mut self, kind: Kind, colour: Colour, line: &str) {
         let text = match kind {
             Kind::Quote => text::lines(line).next().unwrap_or_default(),
             Kind::Head | Kind::Detail => text::one_line(line),
@@ -141,7 +143,7 @@ impl Lines {
         self.0.push(Line { kind, colour, text });
     }
 
-    fn quotes(&mut self, difference: &[String]) {
+    pub fn quotes(&mut self, difference: &[String]) {
         for line in difference {
             let colour = match line.chars().next() {
                 Some('-') => Colour::Red,
@@ -153,7 +155,7 @@ impl Lines {
         }
     }
 
-    fn head(&mut self, colour: Colour, what: &str, hosts: &[HostName]) {
+    pub fn head(&mut self, colour: Colour, what: &str, hosts: &[HostName]) {
         let names = fold::fold_into(hosts.iter().map(HostName::as_str), HOSTS, 1).join("");
         let line = format!("{what}: {names} ({})", text::hosts(hosts.len()));
         self.push(Kind::Head, colour, &line);

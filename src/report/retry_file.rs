@@ -67,8 +67,8 @@ fn is_address(name: &str) -> bool {
 struct Known {
     touched: bool,
     status: Option<Status>,
-    /// Task and reason of its last bad result.
-    bad: Option<(String, String)>,
+    /// Task and reason of its last bad result, and how bad it was.
+    bad: Option<(String, String, Status)>,
     msg: Option<String>,
 }
 
@@ -79,6 +79,8 @@ pub struct RetryFile {
     /// Whether the run got as far as having hosts at all.
     started: bool,
     check: bool,
+    /// Hosts that an earlier run of the chain left, and this one does not go on with.
+    owed: Vec<Entry>,
 }
 
 impl RetryFile {
@@ -89,11 +91,19 @@ impl RetryFile {
             hosts: hosts.into_iter().map(|host| (host, Known::default())).collect(),
             started: false,
             check: false,
+            owed: Vec::new(),
         }
     }
 
+    /// Also lists these hosts, unless the run has them: a killed run could not list them.
+    #[must_use]
+    pub fn owing(mut self, owed: Vec<Entry>) -> Self {
+        self.owed = owed;
+        self
+    }
+
     /// The hosts that did not succeed, with the reason.
-    fn left(&self) -> Vec<Entry> {
+    pub fn left(&self) -> Vec<Entry> {
         self.hosts
             .iter()
             .filter_map(|(host, known)| Some((host, reason(known)?)))
@@ -136,11 +146,16 @@ fn reason(known: &Known) -> Option<String> {
         Some(status) if status.is_good() => None,
         Some(status) => {
             let why = match (&known.bad, &known.msg) {
-                (Some((task, reason)), _) if !task.is_empty() => format!(" at `{task}`: {reason}"),
-                (Some((_, reason)), _) | (None, Some(reason)) => format!(": {reason}"),
+                (Some((task, reason, _)), _) if !task.is_empty() => format!(" at `{task}`: {reason}"),
+                (Some((_, reason, _)), _) | (None, Some(reason)) => format!(": {reason}"),
                 (None, None) => String::new(),
             };
             Some(format!("{}{why}", words::word(status)))
+        }
+        None if known.bad.is_some() => {
+            // The run was killed before it could give a verdict.
+            let (task, why, status) = known.bad.as_ref()?;
+            Some(format!("{} at `{task}`: {why}", words::word(*status)))
         }
         None if known.touched => Some("interrupted".to_owned()),
         None => Some("not started".to_owned()),
@@ -158,7 +173,8 @@ impl Sink for RetryFile {
                 self.started = true;
                 self.check = *check;
                 for host in hosts {
-                    self.hosts.entry(host.clone()).or_default();
+                    // Of a chain of runs, the last that has a host decides.
+                    self.hosts.insert(host.clone(), Known::default());
                 }
             }
             EventKind::HostStarted { host, .. } | EventKind::HostConnected { host, .. } => {
@@ -168,7 +184,7 @@ impl Sink for RetryFile {
                 let known = self.hosts.entry(report.host.clone()).or_default();
                 known.touched = true;
                 if !report.status.is_good() && !report.ignored && !report.rescued {
-                    known.bad = Some((report.task.clone(), words::reason(report)));
+                    known.bad = Some((report.task.clone(), words::reason(report), report.status));
                 }
             }
             EventKind::HostDone { host, status, msg, .. } => {
@@ -192,7 +208,8 @@ impl Sink for RetryFile {
         }
         let before = read(&self.path)?;
         let mut seen: HashSet<&HostName> = self.hosts.keys().collect();
-        let others: Vec<Entry> = before.iter().filter(|e| seen.insert(&e.host)).cloned().collect();
+        let others = self.owed.iter().chain(&before);
+        let others: Vec<Entry> = others.filter(|e| seen.insert(&e.host)).cloned().collect();
         entries.extend(others);
         if entries.is_empty() {
             return match fs::remove_file(&self.path) {

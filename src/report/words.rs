@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use super::text;
-use crate::event::{Status, TaskReport};
+use super::{fold, text};
+use crate::event::{Duplicates, Likeness, Status, TaskReport};
+use crate::names::HostName;
 
 /// Messages that say no more than the exit code does.
 const EMPTY_WORDS: [&str; 2] = ["", "non-zero return code"];
@@ -23,6 +24,21 @@ pub(crate) fn reason(report: &TaskReport) -> String {
         (None, Some(said)) => said.trim().to_owned(),
         (None, None) => word(report.status).to_owned(),
     }
+}
+
+/// What a group of duplicates is, in one safe line.
+pub(crate) fn duplicates(found: &Duplicates) -> String {
+    let hosts = fold::fold(found.hosts.iter().map(HostName::as_str));
+    let what = match found.likeness {
+        Likeness::Machine => "are names of one machine",
+        Likeness::Image => "are copies of one image: different machines with the same machine id and host key",
+        Likeness::MachineId => "are different machines with the same machine id",
+        Likeness::HostKey => "are different machines with the same host key",
+    };
+    let id = found.machine_id.as_ref().map(|id| format!("machine id {id}"));
+    let key = found.host_key.as_ref().map(|key| format!("host key {key}"));
+    let shared: Vec<String> = id.into_iter().chain(key).collect();
+    text::one_line(&format!("duplicates: {hosts} {what} ({})", shared.join(", ")))
 }
 
 /// The word for a status as people read it.

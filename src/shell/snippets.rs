@@ -17,6 +17,8 @@ pub const FILESYSTEM: &str = concat!(
     include_str!("snippets/device.sh"),
     include_str!("snippets/filesystem.sh")
 );
+/// Tells which machine this is.
+pub const IDENTITY: &str = concat!(include_str!("snippets/lib.sh"), include_str!("snippets/identity.sh"));
 /// Looks at a partition table and makes, resizes or removes one partition.
 pub const PARTED: &str = concat!(
     include_str!("snippets/lib.sh"),
@@ -138,6 +140,7 @@ pub const ALL: &[(&str, &str)] = &[
     ("copytree", COPY_TREE),
     ("facts", FACTS),
     ("filesystem", FILESYSTEM),
+    ("identity", IDENTITY),
     ("mount", MOUNT),
     ("parted", PARTED),
     ("find", FIND),

@@ -3,7 +3,7 @@
 use crate::deadline::Deadline;
 use crate::transport::local::LocalTransport;
 use crate::transport::ssh::SshTransport;
-use crate::transport::{ConnectError, ConnectSettings, Session, Transport};
+use crate::transport::{ConnectError, ConnectSettings, KeyKind, Session, ShownKeys, Transport};
 
 /// Runs on this machine where the settings say `local`, and by SSH elsewhere.
 pub struct AnyTransport {
@@ -27,6 +27,19 @@ impl Transport for AnyTransport {
             self.local.connect(target, deadline)
         } else {
             self.ssh.connect(target, deadline)
+        }
+    }
+
+    fn host_keys(
+        &self,
+        target: &ConnectSettings,
+        kinds: &[KeyKind],
+        deadline: &Deadline,
+    ) -> Result<ShownKeys, ConnectError> {
+        if target.local {
+            self.local.host_keys(target, kinds, deadline)
+        } else {
+            self.ssh.host_keys(target, kinds, deadline)
         }
     }
 }

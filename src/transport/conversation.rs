@@ -88,7 +88,7 @@ impl Conversation {
         let password = self.elevate.as_ref()?.password.as_ref()?;
         // What was said before the answer must not be taken for a second question.
         self.preamble.iter_mut().for_each(Vec::clear);
-        let mut line = zeroize::Zeroizing::new(Vec::with_capacity(password.reveal().len() + 1));
+        let mut line = zeroize::Zeroizing::new(Vec::with_capacity(password.reveal().len().saturating_add(1)));
         line.extend_from_slice(password.reveal().as_bytes());
         line.push(b'\n');
         Some(line)
@@ -119,23 +119,23 @@ impl Conversation {
     }
 
     fn after_start(&mut self, stream: Stream, bytes: &[u8], on_output: OnOutput<'_>) -> Result<(), SessionError> {
-        let side = match stream {
-            Stream::Stdout => 0,
-            Stream::Stderr => 1,
+        let ([out_scan, err_scan], [out_kept, err_kept]) = (&mut self.elevated, &mut self.preamble);
+        let (scan, kept) = match stream {
+            Stream::Stdout => (out_scan, out_kept),
+            Stream::Stderr => (err_scan, err_kept),
         };
-        if self.elevated[side].is_done() {
+        if scan.is_done() {
             on_output(stream, bytes);
             return Ok(());
         }
         let mut before = Vec::new();
-        let found = self.elevated[side].feed(bytes, &mut before);
+        let found = scan.feed(bytes, &mut before);
         let (before, own) = match &found {
             Some(line) => before.split_at(line.at.min(before.len())),
             None => (before.as_slice(), &[][..]),
         };
-        let kept = &mut self.preamble[side];
         let room = PREAMBLE.saturating_sub(kept.len());
-        kept.extend_from_slice(&before[..before.len().min(room)]);
+        kept.extend_from_slice(before.get(..room).unwrap_or(before));
         if let Some(line) = found {
             self.remember(&line);
             if !own.is_empty() {
@@ -143,29 +143,31 @@ impl Conversation {
             }
             return Ok(());
         }
-        self.look_for_question(side)
+        self.look_for_question(stream)
+    }
+
+    /// What came on a stream before the elevated command, as far as it is kept.
+    fn said(&self, stream: Stream) -> Vec<u8> {
+        let ([out_scan, err_scan], [out_kept, err_kept]) = (&self.elevated, &self.preamble);
+        match stream {
+            Stream::Stdout => [out_kept.as_slice(), out_scan.pending()].concat(),
+            Stream::Stderr => [err_kept.as_slice(), err_scan.pending()].concat(),
+        }
     }
 
     /// A password is asked for only after the words that carry this command's nonce.
-    fn look_for_question(&mut self, side: usize) -> Result<(), SessionError> {
+    fn look_for_question(&mut self, stream: Stream) -> Result<(), SessionError> {
         let Some(elevate) = &self.elevate else { return Ok(()) };
         if self.may_send() {
             return Ok(());
         }
         let mark = self.marks.asking.as_bytes();
         let asked = match elevate.method {
-            Method::Sudo => {
-                let pending = self.elevated[side].pending();
-                find(&[&self.preamble[side], pending].concat(), mark)
-            }
+            Method::Sudo => find(&self.said(stream), mark),
             Method::Su => {
                 // The mark comes on stderr, su's question on either stream, without a newline.
-                let announced = self.password != Password::NotAsked
-                    || find(
-                        &[self.preamble[1].as_slice(), self.elevated[1].pending()].concat(),
-                        mark,
-                    );
-                let text = [self.preamble[side].as_slice(), self.elevated[side].pending()].concat();
+                let announced = self.password != Password::NotAsked || find(&self.said(Stream::Stderr), mark);
+                let text = self.said(stream);
                 // su asks once; what ends in a colon later is an invitation only if it says what for.
                 let again = self.password != Password::Sent || find(&text.to_ascii_lowercase(), b"password");
                 announced && again && is_question(&text, mark)
@@ -219,9 +221,8 @@ impl Conversation {
         } else {
             self.preamble[1].extend(held);
         }
-        for side in 0..2 {
-            let held = self.elevated[side].take_pending();
-            self.preamble[side].extend(held);
+        for (scan, kept) in self.elevated.iter_mut().zip(&mut self.preamble) {
+            kept.extend(scan.take_pending());
         }
     }
 
@@ -288,7 +289,7 @@ fn find(text: &[u8], what: &[u8]) -> bool {
 fn is_question(text: &[u8], mark: &[u8]) -> bool {
     let line = text.rsplit(|&b| b == b'\n').next().unwrap_or(text);
     let line = match line.windows(mark.len()).position(|window| window == mark) {
-        Some(at) => line.get(at + mark.len()..).unwrap_or_default(),
+        Some(at) => line.get(at.saturating_add(mark.len())..).unwrap_or_default(),
         None => line,
     };
     let line = line.trim_ascii_end();

@@ -37,7 +37,7 @@ impl<'a> Feed<'a> {
     /// The next bytes to send; the same ones until [`advance`](Self::advance). Empty: the end.
     pub(super) fn next(&mut self) -> Result<&[u8], SessionError> {
         match self {
-            Self::Bytes(bytes) => Ok(&bytes[..bytes.len().min(CHUNK)]),
+            Self::Bytes(bytes) => Ok(bytes.get(..CHUNK).unwrap_or(bytes)),
             Self::Reader { from, chunk, at, ended } => {
                 if *at >= chunk.len() && !*ended {
                     chunk.resize(CHUNK, 0);
@@ -61,7 +61,7 @@ impl<'a> Feed<'a> {
     pub(super) fn advance(&mut self, count: usize) {
         match self {
             Self::Bytes(bytes) => *bytes = bytes.get(count..).unwrap_or_default(),
-            Self::Reader { at, .. } => *at += count,
+            Self::Reader { at, .. } => *at = at.saturating_add(count),
         }
     }
 }

@@ -448,14 +448,20 @@ pub fn join(dir: &[u8], name: &[u8]) -> Vec<u8> {
 
 /// The directory a path is in: `.` for a bare name, `/` for what is in the root.
 pub fn parent(path: &[u8]) -> &[u8] {
-    let end = path.iter().rposition(|b| *b != b'/').map_or(0, |last| last + 1);
+    let end = path
+        .iter()
+        .rposition(|b| *b != b'/')
+        .map_or(0, |last| last.saturating_add(1));
     let path = path.get(..end).unwrap_or(path);
     match path.iter().rposition(|b| *b == b'/') {
         None if path.is_empty() => b"/",
         None => b".",
         Some(slash) => {
             let dir = path.get(..slash).unwrap_or(b"");
-            let end = dir.iter().rposition(|b| *b != b'/').map_or(0, |last| last + 1);
+            let end = dir
+                .iter()
+                .rposition(|b| *b != b'/')
+                .map_or(0, |last| last.saturating_add(1));
             match dir.get(..end) {
                 None | Some(b"") => b"/",
                 Some(dir) => dir,

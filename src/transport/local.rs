@@ -114,9 +114,9 @@ impl Drop for Group {
             let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
         // One that runs as another user may survive the kill: it is not waited for without a limit.
-        let until = Instant::now() + KILL_LIMIT;
+        let begun = Instant::now();
         let pause = Deadline::none(CancelToken::new());
-        while Instant::now() < until && matches!(self.child.try_wait(), Ok(None)) {
+        while begun.elapsed() < KILL_LIMIT && matches!(self.child.try_wait(), Ok(None)) {
             let _ = pause.sleep(Duration::from_millis(5));
         }
     }

@@ -269,7 +269,7 @@ impl Tree {
         } else if let Some(path) = record.strip_prefix(b"L ") {
             self.wait = self.by_path.get(path).copied();
         } else if let Some((path, stat)) = stat_record(record) {
-            self.seen += 1;
+            self.seen = self.seen.saturating_add(1);
             if self.seen > self.limits.entries.saturating_add(1) {
                 return Err(format!("more than {} paths are listed: given up", self.limits.entries));
             }

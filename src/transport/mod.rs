@@ -1,6 +1,20 @@
 //! The narrow door to a host: [`Transport`] connects, [`Session`] runs commands and moves files.
 //! One session belongs to one thread at a time. Nothing above this room sees an `ssh2` type.
 
+// What hosts send cannot make this room panic: see docs/reliability.md.
+#![cfg_attr(
+    not(any(test, feature = "fuzzing")),
+    warn(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -126,6 +140,59 @@ pub struct ConnectError {
 pub trait Transport: Send + Sync {
     /// Opens a session within `deadline` and the settings' own time-out, whichever is earlier.
     fn connect(&self, target: &ConnectSettings, deadline: &Deadline) -> Result<Box<dyn Session>, ConnectError>;
+
+    /// The host keys that a host shows, without logging in: nothing is sent that it could use. `kinds` are the types
+    /// that are wanted.
+    fn host_keys(
+        &self,
+        target: &ConnectSettings,
+        kinds: &[KeyKind],
+        deadline: &Deadline,
+    ) -> Result<ShownKeys, ConnectError> {
+        let _ = (target, kinds, deadline);
+        Err(ConnectError {
+            stage: Stage::HostKey,
+            message: "it is not reached by SSH, so it has no host keys".to_owned(),
+            stop: None,
+        })
+    }
+}
+
+/// A type of host key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// `ssh-ed25519`.
+    Ed25519,
+    /// `ecdsa-sha2-nistp256`, `-nistp384` and `-nistp521`.
+    Ecdsa,
+    /// `ssh-rsa`, with signatures of SHA-2.
+    Rsa,
+}
+
+/// What a host shows.
+#[derive(Clone, Debug)]
+pub struct ShownKeys {
+    /// The name its keys are looked up under, as it stands in known_hosts.
+    pub name: String,
+    /// The file new keys go to.
+    pub file: Option<PathBuf>,
+    /// The address that answered.
+    pub peer: String,
+    /// Its keys, in the order of the types that were asked for.
+    pub keys: Vec<ShownKey>,
+}
+
+/// One host key.
+#[derive(Clone, Debug)]
+pub struct ShownKey {
+    /// Its type: `ssh-ed25519`, …
+    pub kind: String,
+    /// The key as the protocol has it.
+    pub key: Vec<u8>,
+    /// What the known_hosts files say about it.
+    pub answer: ssh::known_hosts::Answer,
+    /// Other names under which the files have this very key, with their places.
+    pub elsewhere: Vec<String>,
 }
 
 /// What a command reads.

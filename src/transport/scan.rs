@@ -67,9 +67,9 @@ impl MarkScan {
                 out.extend_from_slice(rest);
                 return None;
             };
-            out.extend_from_slice(&rest[..step]);
-            let rest = &rest[step..];
-            from += step;
+            let (before, rest) = rest.split_at_checked(step).unwrap_or_default();
+            out.extend_from_slice(before);
+            from = from.saturating_add(step);
             match self.judge(rest) {
                 Verdict::Found { number, length } => {
                     let at = out.len();
@@ -82,8 +82,8 @@ impl MarkScan {
                     return None;
                 }
                 Verdict::No => {
-                    out.extend_from_slice(&rest[..1]);
-                    from += 1;
+                    out.extend(rest.first());
+                    from = from.saturating_add(1);
                 }
             }
         }
@@ -103,16 +103,18 @@ impl MarkScan {
         if digits > MAX_NUMBER {
             return Verdict::No;
         }
-        let number = std::str::from_utf8(&after[..digits]).ok().and_then(|n| n.parse().ok());
-        match after.get(digits..).unwrap_or_default() {
+        let (number, end) = after.split_at_checked(digits).unwrap_or_default();
+        let number = std::str::from_utf8(number).ok().and_then(|n| n.parse().ok());
+        let length = common.saturating_add(digits);
+        match end {
             [] | [b'\r'] => Verdict::Maybe,
             [b'\n', ..] => Verdict::Found {
                 number,
-                length: common + digits + 1,
+                length: length.saturating_add(1),
             },
             [b'\r', b'\n', ..] => Verdict::Found {
                 number,
-                length: common + digits + 2,
+                length: length.saturating_add(2),
             },
             _ => Verdict::No,
         }

@@ -124,7 +124,9 @@ fn header(line: &[u8]) -> Result<Option<String>, VaultError> {
 
 /// A word of the first line, bounded: it ends up in messages.
 fn shown(word: &str) -> String {
-    word.chars().take(128).collect()
+    let short: String = word.chars().take(128).collect();
+    // Where it was cut there may be blanks, which no label ends with.
+    short.trim_end().to_owned()
 }
 
 /// Lines that end in `\n`, `\r` or both.

@@ -224,6 +224,21 @@ fn a_baseline_says_what_drifted_who_is_new_and_who_is_gone() {
 }
 
 #[test]
+fn the_baseline_of_a_command_is_demanded_by_a_preflight_check() {
+    let desk = saying(&[("web1", "limit 5 of S3Z8NB0K1\n"), ("web2", "limit 5 of S3Z8NB0K2\n")]);
+    says(&desk, "--normalise serial --save-baseline base.json").well();
+    desk.write(
+        "site.yml",
+        "- hosts: all\n  gather_facts: false\n  preflight:\n    - command: cat says\n      baseline: base.json\n  tasks:\n    - command: touch ran\n",
+    );
+    desk.cmd("run site.yml -i hosts.ini").run().code(0);
+    std::fs::write(desk.home("web2").join("says"), "limit 6 of S3Z8NB0K2\n").unwrap();
+    std::fs::remove_file(desk.home("web1").join("ran")).unwrap();
+    desk.cmd("run site.yml -i hosts.ini").run().code(10);
+    assert!(!desk.home("web1").join("ran").exists());
+}
+
+#[test]
 fn a_baseline_that_does_not_fit_is_refused_before_anybody_is_asked() {
     let desk = saying(&[("web1", "x\n")]);
     says(&desk, "--normalise serial --save-baseline base.json").well();
@@ -330,7 +345,7 @@ fn two_audits_are_compared_from_their_journals() {
         ran.out
     );
     let ran = desk.cmd("audit show nothing").run().code(1);
-    assert!(ran.err.contains("begins with `nothing`"), "{}", ran.err);
+    assert!(ran.err.contains("there is no run `nothing`"), "{}", ran.err);
 }
 
 #[test]

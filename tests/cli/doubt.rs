@@ -311,22 +311,32 @@ fn on_a_host_that_differs_and_has_a_task_in_doubt_nothing_dangerous_runs_until_t
     };
     let ran = |desk: &Desk| (lines(desk, "web1", "count"), lines(desk, "web1", "last"));
 
-    // Nobody decided: it is in doubt, and a blind rerun is refused by the guard.
+    // Nobody decided, however often it is asked: what is seen is not approved by that.
     let (desk, run) = start("      once: wiped\n");
-    desk.cmd("resume").run().code(11);
-    let refused = desk.cmd("retry --in-doubt rerun").run().code(10);
-    assert!(
-        refused
-            .out
-            .contains("nobody knows whether what the pre-flight check `disks` approved is still so"),
-        "{}",
-        refused.out
-    );
-    assert_eq!(ran(&desk), (1, 0));
+    for words in ["resume", "retry", "retry"] {
+        desk.cmd(words).run().code(11);
+    }
     // Somebody looked: it was done, and what is there now is what it left.
     desk.cmd("doubt resolve").arg(&run).args("web1 --done").run().well();
     desk.cmd("retry").run().well();
     assert_eq!(ran(&desk), (1, 1));
+
+    // Who leaves it out decides nothing.
+    let (desk, _) = start("      once: wiped\n");
+    desk.write(
+        "site.yml",
+        &guarded("      once: wiped\n").replace("once: wiped", "when: false"),
+    );
+    let refused = desk.cmd("retry --accept-changes").run().code(10);
+    assert!(
+        refused
+            .out
+            .contains("nobody knows whether this host is still what the pre-flight check `disks` approved")
+            && refused.out.contains("batchssh doubt list"),
+        "{}",
+        refused.out
+    );
+    assert_eq!(ran(&desk), (1, 0));
 
     // Or it was not.
     let (desk, run) = start("      once: wiped\n");

@@ -12,6 +12,7 @@ mod pty;
 
 mod audit;
 mod become_user;
+mod canary;
 mod doubt;
 mod exec;
 mod files;
@@ -26,13 +27,17 @@ mod marker_store;
 mod markers;
 mod mistakes;
 mod outputs;
+mod ping;
 mod policy;
 mod preflight;
 mod replay;
 mod resume;
 mod retry;
+mod runs;
+mod scan_keys;
 mod signals;
 mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod vault;
+mod ways_out;

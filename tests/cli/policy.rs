@@ -214,3 +214,52 @@ fn a_dangerous_task_that_names_a_disk_by_its_number_is_refused_unless_the_policy
     desk.write("policy.toml", "literal_disks = 'allow'\n");
     desk.cmd("run site.yml -i hosts.ini").run().well();
 }
+
+#[test]
+fn a_play_that_takes_longer_than_its_window_stops_between_two_waves() {
+    let desk = Desk::hosts(&["a", "b", "c"]);
+    let now = jiff::Timestamp::now();
+    let shuts = now + jiff::SignedDuration::from_secs(3);
+    let clock = |time: jiff::Timestamp| time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M:%S").to_string();
+    let (from, to) = (clock(now - jiff::SignedDuration::from_hours(1)), clock(shuts));
+    desk.write(
+        "policy.toml",
+        &format!("[[windows]]\nfrom = '{from}'\nto = '{to}'\ntimezone = 'UTC'\nreason = 'shops open'\n"),
+    );
+    let second = shuts.as_second();
+    desk.write(
+        "site.yml",
+        &format!(
+            "- hosts: web\n  gather_facts: false\n  serial: 1\n  tasks:\n    \
+             - shell: 'echo one >> done; while [ $(date +%s) -le {second} ]; do sleep 0.1; done'\n    \
+             - shell: echo two >> done\n- hosts: a\n  gather_facts: false\n  tasks:\n    - shell: echo later >> done\n"
+        ),
+    );
+    let ran = desk.cmd("run site.yml -i hosts.ini --output json").run().code(10);
+    // The wave that was begun is done to its end, and nothing behind it is begun.
+    assert_eq!(desk.host_file("a", "done"), "one\ntwo\n", "{}{}", ran.out, ran.err);
+    assert_eq!(desk.host_file("b", "done") + &desk.host_file("c", "done"), "");
+    let told = ran.events();
+    let refused: Vec<&serde_json::Value> = told.iter().filter(|event| event["refused"].is_array()).collect();
+    assert_eq!(refused.len(), 1);
+    let reason = text(&refused[0]["refused"][0]);
+    assert_eq!(
+        reason,
+        format!("changes are allowed every day {from}-{to} UTC (policy.toml:1:1: shops open): b")
+    );
+    let retry = desk.read("site.retry");
+    assert_eq!(retry.lines().count(), 3, "{retry}");
+    assert!(
+        retry.contains(&format!("b  # failed: not begun, refused by policy: {reason}"))
+            && retry.contains("c  # failed: not begun, refused by policy"),
+        "{retry}"
+    );
+    let policy = desk.read("policy.toml");
+    desk.write("policy.toml", "");
+    desk.cmd("retry").run().code(0);
+    assert_eq!(desk.host_file("c", "done"), "one\ntwo\n");
+    assert_eq!(desk.host_file("a", "done"), "one\ntwo\nlater\n");
+    // Whoever only looks may come at any time.
+    desk.write("policy.toml", &policy);
+    desk.cmd("run site.yml -i hosts.ini --check").run().code(0);
+}

@@ -174,6 +174,25 @@ impl Cmd {
         self
     }
 
+    /// The same command, run by another program (`strace -f`, `sh -c '… exec "$@"' sh`) in the same surroundings.
+    pub fn under(self, program: &str, words: &[&str]) -> Self {
+        let plain = self.command;
+        let mut command = Command::new(program);
+        command.args(words).arg(plain.get_program()).args(plain.get_args());
+        if let Some(dir) = plain.get_current_dir() {
+            command.current_dir(dir);
+        }
+        command.env_clear();
+        for (key, value) in plain.get_envs() {
+            command.env(key, value.unwrap_or_default());
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        Self { command }
+    }
+
     /// Runs it to its end.
     pub fn run(self) -> Ran {
         self.spawn().end()

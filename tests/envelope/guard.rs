@@ -15,12 +15,12 @@ fn guarded(approved: &[(&str, Option<&str>)], dangerous: bool) -> Task {
             approved: approved
                 .iter()
                 .map(|(command, says)| Approved {
-                    pending: None,
                     command: (*command).to_owned(),
                     digest: says.map(sha256),
                 })
                 .collect(),
             dangerous,
+            measured: false,
         }),
         ..Task::default()
     }

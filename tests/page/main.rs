@@ -1,4 +1,4 @@
-//! The page of `audit --html` in a real browser, where there is one: it sorts and filters, keyboards reach everything,
+//! The pages of `audit --html` and `report --html` in a real browser, where there is one: it sorts and filters, keyboards reach everything,
 //! and whatever hosts say stays text.
 
 #![expect(
@@ -8,6 +8,7 @@
 )]
 
 mod browser;
+mod report;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -109,11 +110,16 @@ fn storage() -> Page {
 }
 
 fn browse(page: &Page) -> Option<Browser> {
+    open(&page.path())
+}
+
+/// A page in the browser, where there is one.
+fn open(page: &Path) -> Option<Browser> {
     let Some(program) = chromium() else {
-        eprintln!("skipped: there is no chromium on this machine, which looks at the page of an audit");
+        eprintln!("skipped: there is no chromium on this machine, which looks at the pages of audits and reports");
         return None;
     };
-    Some(Browser::open(program, &page.path()))
+    Some(Browser::open(program, page))
 }
 
 fn column(browser: &mut Browser, number: usize) -> Vec<String> {
@@ -229,6 +235,11 @@ fn what_hosts_say_is_never_markup() {
 fn text_can_be_read_in_light_and_in_dark() {
     let page = storage();
     let Some(mut browser) = browse(&page) else { return };
+    can_be_read(&mut browser);
+}
+
+/// Every text has the contrast that WCAG 2 asks for, in light and in dark.
+fn can_be_read(browser: &mut Browser) {
     for scheme in ["light", "dark"] {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         browser.order("Emulation.setEmulatedMedia", &json!({ "features": features }));

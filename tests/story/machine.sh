@@ -4,7 +4,7 @@
 # end of its input.
 #
 # The machine is a mount namespace: `/`, `/etc`, `/dev`, `/sys` and `/var` are its own, the programs are those of the
-# real one. FOLDER/pid is there when it is ready; FOLDER/root is its root; FOLDER/DISK.loop names the loop device of a
+# real one, and so is /usr. FOLDER/pid is there when it is ready; FOLDER/root is its root; FOLDER/DISK.loop names the loop device of a
 # disk. Loop devices detach themselves when their last user is gone, so that a kill leaves nothing behind.
 set -eu
 if [ "${MACHINE_NAMESPACE:-}" != 1 ]; then
@@ -23,6 +23,8 @@ for disk in "$@"; do
     [ "$disk" = "$system" ] && size=64M || size=${DATA_SIZE:-48M}
     truncate -s "$size" "$folder/$disk.img"
     loop=$(losetup -f --show "$folder/$disk.img")
+    # What an earlier user of the device said of it stays.
+    blockdev --setrw "$loop"
     eval "exec $fd<>$loop"
     echo "$loop" >"$folder/$disk.loop"
     fd=$((fd + 1))
@@ -50,10 +52,13 @@ ln -s fd/0 /dev/stdin
 ln -s fd/1 /dev/stdout
 ln -s fd/2 /dev/stderr
 mkdir -p /dev/disk/by-id
+# World wide names tell the machine and the place of the disk, so that they are the same each time.
+place=0
 for disk in "$@"; do
     read -r major minor <"$folder/$disk.numbers"
     mknod "/dev/$disk" b "$major" "$minor"
-    ln -s "../../$disk" "/dev/disk/by-id/wwn-0x5000c500$(printf %s "$folder/$disk" | cksum | cut -d' ' -f1)"
+    ln -s "../../$disk" "/dev/disk/by-id/wwn-0x5000c500a1b2$(printf %s "${folder##*/}" | tr -cd 0-9)0$place"
+    place=$((place + 1))
 done
 
 mount "/dev/$system" "$root"
@@ -73,10 +78,11 @@ mount --rbind /proc proc
 mount --rbind /dev dev
 mount -t tmpfs -o mode=755 none run
 mount -t tmpfs -o mode=755 none sys
-mount --bind "$home" "./$home"
 for file in passwd group nsswitch.conf ld.so.cache ld.so.conf hosts os-release mke2fs.conf shells; do
     [ ! -e "/etc/$file" ] || cp -L "/etc/$file" etc/
 done
+# Where some systems keep the names of programs (awk).
+[ ! -d /etc/alternatives ] || cp -a /etc/alternatives etc/
 echo "/dev/$system / ext4 defaults 1 1" >etc/fstab
 printf '%s' "$folder" | cksum | { read -r sum _; printf '%032d\n' "$sum"; } >etc/machine-id
 

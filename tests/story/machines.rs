@@ -28,7 +28,7 @@ pub fn cannot() -> Option<String> {
         return Some("only root can make machines with disks of their own".to_owned());
     }
     let try_it = "set -e; dir=$(mktemp -d); truncate -s 1M $dir/d; loop=$(losetup -f --show $dir/d); losetup -d $loop
-        rm -r $dir; command -v mkfs.ext4 nsenter chroot >/dev/null; unshare --mount --propagation private true";
+        rm -r $dir; command -v mkfs.ext4 blockdev nsenter chroot >/dev/null; unshare --mount --propagation private true";
     let out = Command::new("sh").arg("-c").arg(try_it).output().unwrap();
     let why = String::from_utf8_lossy(&out.stderr).trim().to_owned();
     (!out.status.success()).then(|| format!("no loop devices or mount namespaces here: {why}"))
@@ -104,7 +104,6 @@ impl Machines {
         text
     }
 
-    #[expect(dead_code, reason = "the story to come uses it")]
     /// Makes a disk of a machine refuse to be written, or take it again.
     pub fn set_read_only(&self, name: &str, disk: &str, read_only: bool) {
         let loop_device = fs::read_to_string(self.folder(name).join(format!("{disk}.loop"))).unwrap();
@@ -120,8 +119,31 @@ impl Machines {
 impl Drop for Machines {
     fn drop(&mut self) {
         for (child, _) in &mut self.holders {
+            kill_inside(child.id());
             drop(child.stdin.take());
             let _ = child.wait();
+        }
+    }
+}
+
+/// Ends what still runs in the mount namespace of a process, and not that process.
+fn kill_inside(holder: u32) {
+    let namespace = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let Some(own) = namespace(&holder.to_string()) else {
+        return;
+    };
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let Some(pid) = name
+            .to_str()
+            .filter(|name| name.parse::<u32>().is_ok_and(|pid| pid != holder))
+        else {
+            continue;
+        };
+        if namespace(pid).as_ref() == Some(&own)
+            && let Some(pid) = pid.parse().ok().and_then(rustix::process::Pid::from_raw)
+        {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
     }
 }

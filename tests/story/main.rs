@@ -6,5 +6,11 @@
 #[path = "../cli/support.rs"]
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
+#[path = "../support/wire.rs"]
+#[expect(dead_code, reason = "other tests use the rest of it")]
+mod wire;
 
+mod disks;
+mod kills;
 mod machines;
+mod page;

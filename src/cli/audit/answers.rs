@@ -90,6 +90,10 @@ impl Answers {
 
     fn take(&mut self, report: &TaskReport) -> Option<(String, Vec<Line>)> {
         let host = report.host.to_string();
+        if self.extra.contains_key(&host) {
+            // A host is in one layout; its first answer counts.
+            return None;
+        }
         let read = self.subject.read(report);
         let lines: Vec<Line> = read
             .lines

@@ -1,7 +1,6 @@
 //! Audits that are over: `audit show` and `audit diff`, made of the journals. No host is contacted.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -13,6 +12,7 @@ use super::sink::{Audit, AuditSink, Screen};
 use super::subject::Subject;
 use super::{baseline_of, normaliser_of};
 use crate::cli::exit_code::ExitCode;
+use crate::cli::runs::store::{Store, unreadable};
 use crate::cli::setup::{Outside, outside};
 use crate::event::{Event, EventKind};
 use crate::layout::Normaliser;
@@ -22,8 +22,8 @@ use crate::source::{Diagnostic, Diagnostics};
 
 /// `batchssh audit show`.
 pub fn show(args: &ShowArgs) -> Result<ExitCode, Diagnostics> {
-    let outside = surroundings()?;
-    let run = find(&outside, args.run.as_deref())?;
+    let (store, outside) = surroundings()?;
+    let run = find(&store, args.run.as_deref())?;
     let outputs = args.outputs.outputs(args.save_baseline.clone());
     let mut mistakes = outputs.mistakes(None);
     let baseline = baseline_of(args.baseline.as_deref(), &run.subject, &mut mistakes);
@@ -37,9 +37,9 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode, Diagnostics> {
 
 /// `batchssh audit diff`.
 pub fn diff(args: &DiffArgs) -> Result<ExitCode, Diagnostics> {
-    let outside = surroundings()?;
-    let old = find(&outside, Some(&args.old))?;
-    let new = find(&outside, args.new.as_deref())?;
+    let (store, outside) = surroundings()?;
+    let old = find(&store, Some(&args.old))?;
+    let new = find(&store, args.new.as_deref())?;
     let outputs = outputs_of(&args.outputs);
     let mut mistakes = outputs.mistakes(None);
     if old.subject != new.subject {
@@ -126,44 +126,33 @@ struct Run {
     events: Vec<Event>,
 }
 
-fn surroundings() -> Result<Outside, Diagnostics> {
+fn surroundings() -> Result<(Store, Outside), Diagnostics> {
     let loaded = settings::load(None)?;
-    Ok(outside(&loaded.environment, loaded.settings.color.value)?)
+    let outside = outside(&loaded.environment, loaded.settings.color.value)?;
+    Ok((Store::at(&outside.state_dir), outside))
 }
 
 /// The run whose id begins so, or the newest one that was an audit.
-fn find(outside: &Outside, wanted: Option<&str>) -> Result<Run, Diagnostic> {
-    let runs = outside.state_dir.join("runs");
-    let mut ids: Vec<String> = std::fs::read_dir(&runs)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
-        .filter(|id| wanted.is_none_or(|wanted| id.starts_with(wanted)))
-        .collect();
-    ids.sort();
-    let Some(wanted) = wanted else {
-        let last = ids.iter().rev().find_map(|id| read(&runs, id).ok().flatten());
-        return last.ok_or_else(|| {
-            Diagnostic::new(format!("there is no audit in {}", runs.display()))
-                .help("every `batchssh audit` is recorded there")
+fn find(store: &Store, wanted: Option<&str>) -> Result<Run, Diagnostic> {
+    if wanted.is_some() {
+        let id = store.find(wanted)?;
+        return read(store, &id)?.ok_or_else(|| {
+            Diagnostic::new(format!("run {id} was no audit, or no host answered in it"))
+                .help("`batchssh runs list` shows what each run was")
         });
-    };
-    match ids.as_slice() {
-        [] => Err(
-            Diagnostic::new(format!("no run in {} begins with `{wanted}`", runs.display()))
-                .help("the names of its folders are the ids"),
-        ),
-        [id] => read(&runs, id)?.ok_or_else(|| {
-            Diagnostic::new(format!("run {id} was no audit, or no host answered in it")).help("give the id of an audit")
-        }),
-        _ => Err(Diagnostic::new(format!("{} runs begin with `{wanted}`", ids.len())).help("give more of the id")),
     }
+    let ids = store.ids();
+    let last = ids.iter().rev().find_map(|id| read(store, id).ok().flatten());
+    last.ok_or_else(|| {
+        Diagnostic::new(format!("there is no audit in {}", store.dir.display()))
+            .help("every `batchssh audit` is recorded there")
+    })
 }
 
 /// The events of a run that matter here; `None` when it was no audit.
-fn read(runs: &Path, id: &str) -> Result<Option<Run>, Diagnostic> {
-    let path = runs.join(id).join(journal::FILE_NAME);
-    let unreadable = |error: io::Error| Diagnostic::new(format!("cannot read {}: {error}", path.display()));
+fn read(store: &Store, id: &str) -> Result<Option<Run>, Diagnostic> {
+    let path = store.journal(id);
+    let unreadable = |error: io::Error| unreadable(&path, &error);
     let mut events = Vec::new();
     let mut subject = None;
     let mut limited = false;
@@ -178,7 +167,7 @@ fn read(runs: &Path, id: &str) -> Result<Option<Run>, Diagnostic> {
                 let words = command.iter().take_while(|word| *word != "--");
                 limited = words
                     .into_iter()
-                    .any(|word| word == "-l" || word.starts_with("--limit"));
+                    .any(|word| word.starts_with("--limit") || (word.starts_with("-l") && !word.starts_with("--")));
             }
             EventKind::TaskResult(report) => {
                 subject = subject.or_else(|| Subject::told(report));

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::answers::Answers;
 use super::drift::{self, Drift};
-use super::outputs::{Outputs, replace};
+use super::outputs::Outputs;
 use super::subject::Subject;
 use super::view::View;
 use super::{html, rows, show};
 use crate::cli::args::OutputArg;
+use crate::cli::outfile::replace;
 use crate::event::{Event, EventKind, Severity};
 use crate::layout::{Baseline, Normaliser};
 use crate::report::Sink;

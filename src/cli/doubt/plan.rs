@@ -158,6 +158,7 @@ fn look(compiled: &Plan, play: &Play, group: &[&Doubt], act: &str, by: &str) -> 
         vars_files: play.vars_files.clone(),
         keywords: play.keywords.clone(),
         roles: play.roles.clone(),
+        canary: None,
     })
 }
 

@@ -19,7 +19,9 @@ use crate::engine::replay::{Fold, Replay};
 use crate::event::{EventKind, Origin, WrittenFile};
 use crate::names::HostName;
 use crate::plan::Plan;
+use crate::report::Sink as _;
 use crate::report::journal;
+use crate::report::retry_file::{Entry, RetryFile};
 use crate::source::{Diagnostic, Diagnostics};
 
 pub use chain::{Chain, Stand};
@@ -40,6 +42,9 @@ pub struct LineageArgs {
     /// Not to run anything: hosts are asked about its tasks in doubt (`batchssh doubt`)
     #[arg(long, value_name = "JSON", hide = true, conflicts_with = "goes_on_with")]
     doubts: Option<String>,
+    /// What the wave showed that was stopped is right
+    #[arg(long, hide = true, requires = "goes_on_with", conflicts_with = "from_start")]
+    accept_wave: bool,
 }
 
 impl LineageArgs {
@@ -54,13 +59,16 @@ impl LineageArgs {
     }
 
     /// The words for going on with a run.
-    pub fn words(run: &str, from_start: bool, accept_changes: bool) -> Vec<String> {
+    pub fn words(run: &str, from_start: bool, accept_changes: bool, accept_wave: bool) -> Vec<String> {
         let mut words = vec![format!("--goes-on-with={run}")];
         if from_start {
             words.push("--from-start".to_owned());
         }
         if accept_changes {
             words.push("--accept-changes".to_owned());
+        }
+        if accept_wave {
+            words.push("--accept-wave".to_owned());
         }
         words
     }
@@ -75,8 +83,10 @@ impl LineageArgs {
             return words;
         }
         let mut command = false;
-        let own =
-            |word: &String| word.starts_with("--goes-on-with=") || word == "--from-start" || word == "--accept-changes";
+        let own = |word: &String| {
+            let own = ["--from-start", "--accept-changes", "--accept-wave"];
+            word.starts_with("--goes-on-with=") || own.contains(&word.as_str())
+        };
         words
             .into_iter()
             .filter(|word| {
@@ -93,6 +103,8 @@ pub struct Lineage {
     args: LineageArgs,
     /// Held as long as the run goes on: a chain has one end.
     lock: Option<File>,
+    /// Hosts that earlier runs of the chain left, and this one does not go on with.
+    pub owed: Vec<Entry>,
 }
 
 impl Lineage {
@@ -101,6 +113,7 @@ impl Lineage {
         Self {
             args: args.clone(),
             lock: None,
+            owed: Vec::new(),
         }
     }
 
@@ -138,11 +151,14 @@ impl Lineage {
         let running: HashSet<HostName> = hosts.iter().cloned().collect();
         let mut fold = Fold::default();
         let mut files: Vec<WrittenFile> = Vec::new();
+        let mut list = RetryFile::new("", []);
         for head in &chain.runs {
             let path = store.journal(&head.run);
             let wrong = |error: std::io::Error| unreadable(&path, &error);
             for event in journal::read(&path).map_err(wrong)? {
-                let kind = event.map_err(wrong)?.kind;
+                let event = event.map_err(wrong)?;
+                list.event(&event).map_err(wrong)?;
+                let kind = event.kind;
                 if let EventKind::PlaybookRead { files: read } = &kind {
                     files.retain(|file| read.iter().all(|newer| newer.path != file.path));
                     files.extend(read.iter().cloned());
@@ -151,11 +167,19 @@ impl Lineage {
             }
             fold.resolve(&resolutions::read(store, &head.run)?);
         }
+        self.owed = list.left();
+        self.owed.retain(|entry| !running.contains(&entry.host));
         if !self.args.accept_changes {
             changes::check(&chain, &files, plan, &fold, &running)?;
         }
         fold.resolve(&ask::about_doubts(store, &chain, plan, &fold, &running)?);
-        Ok(fold.finish(self.args.accept_changes, &running))
+        let mut replay = fold.finish(self.args.accept_changes, &running);
+        replay.accept_wave = self.args.accept_wave;
+        if replay.accept_wave && !replay.waves.has_stopped() {
+            let wrong = Diagnostic::new(format!("no wave of run {} was stopped by `canary`", chain.newest().run));
+            return Err(wrong.help("leave `--accept-wave` away").into());
+        }
+        Ok(replay)
     }
 }
 

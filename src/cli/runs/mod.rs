@@ -1,8 +1,11 @@
 //! `batchssh runs`: what the journals of former runs tell.
 
+mod diff;
 mod list;
+pub mod show;
 pub mod store;
 mod verify;
+pub mod wanted;
 
 use clap::{Args, Subcommand};
 
@@ -22,6 +25,10 @@ pub struct RunsArgs {
 enum RunsCommand {
     /// List the runs, the newest first
     List(list::ListArgs),
+    /// Show a run: who started it, what became of each host, the exact commands, the hashes of files that were sent
+    Show(show::ShowArgs),
+    /// What one run did otherwise than another one; exit code 2 when something is different
+    Diff(diff::DiffArgs),
     /// Prove that journals are as they were written: no line changed, removed or added, no run removed
     Verify(verify::VerifyArgs),
 }
@@ -31,6 +38,8 @@ pub fn runs(args: &RunsArgs) -> Result<ExitCode, Diagnostics> {
     match &args.what {
         None => list::list(&list::ListArgs::default()),
         Some(RunsCommand::List(args)) => list::list(args),
+        Some(RunsCommand::Show(args)) => show::show(args),
+        Some(RunsCommand::Diff(args)) => diff::diff(args),
         Some(RunsCommand::Verify(args)) => verify::verify(args),
     }
 }

@@ -88,7 +88,7 @@ fn warn(warnings: &[Diagnostic]) {
 }
 
 /// A line on standard error. Nobody reads it when this fails.
-fn say(text: &str) {
+pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", crate::source::visible(text));
 }
 

@@ -38,8 +38,17 @@ const TOLD: usize = 16 * 1024;
 /// How much of what a host says instead of an answer is kept.
 const SAID: usize = 4096;
 
+/// What checks are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) enum Purpose {
+    /// Before a play.
+    Preflight,
+    /// After a wave.
+    Canary,
+}
+
 /// What a host came to.
-pub(super) struct Asked {
+pub(in crate::engine) struct Asked {
     /// Which.
     pub host: HostName,
     /// One for each check.
@@ -87,20 +96,24 @@ enum Heard {
     Nothing(Status, String),
 }
 
-/// Asks all checks of the play.
-pub(super) fn host(shared: &Shared, run: &PlayRun, host: &mut HostRun) -> Asked {
+/// Asks all checks of a host.
+pub(super) fn host(shared: &Shared, run: &PlayRun, checks: &[Check], purpose: Purpose, host: &mut HostRun) -> Asked {
     let asking = Asking {
         shared,
         run,
+        checks,
+        purpose,
         host: host.name.clone(),
         begun: Instant::now(),
     };
     host.started();
     (shared.tell)(EventKind::HostStarted {
         host: host.name.clone(),
-        task: "pre-flight".to_owned(),
+        task: match purpose {
+            Purpose::Preflight => "pre-flight".to_owned(),
+            Purpose::Canary => "canary".to_owned(),
+        },
     });
-    let checks = &run.play.preflight;
     let mut asked = Asked {
         host: host.name.clone(),
         outcomes: Vec::with_capacity(checks.len()),
@@ -134,6 +147,8 @@ pub(super) fn host(shared: &Shared, run: &PlayRun, host: &mut HostRun) -> Asked 
 struct Asking<'a> {
     shared: &'a Shared,
     run: &'a PlayRun,
+    checks: &'a [Check],
+    purpose: Purpose,
     host: HostName,
     begun: Instant,
 }
@@ -182,7 +197,7 @@ impl Asking<'_> {
             let mut numbers = Vec::new();
             let mut commands = Vec::new();
             let mut limit = Duration::ZERO;
-            for (number, (way, check)) in ways.iter().zip(&self.run.play.preflight).enumerate() {
+            for (number, (way, check)) in ways.iter().zip(self.checks).enumerate() {
                 if let Way::Asked(question, user) = way
                     && user == elevate
                 {
@@ -223,7 +238,7 @@ impl Asking<'_> {
             let mut link = TaskLink::new(shared, &mut host.links, settings, &self.host);
             // The checks' own limit begins when the host is connected.
             link.session()?;
-            let deadline = shared.deadline.within("the pre-flight checks (timeout)", limit);
+            let deadline = shared.deadline.within("the checks (timeout)", limit);
             let mut reader = Reader {
                 link: &mut link,
                 elevate,
@@ -301,7 +316,11 @@ impl Asking<'_> {
             Err(reason) => return silent(Status::Failed, reason),
         };
         let digest = Evidence::digest(&reply.stdout);
-        let prior = self.shared.prior().of(&self.host, &check.name);
+        let prior = match self.purpose {
+            Purpose::Preflight => self.shared.prior().of(&self.host, &check.name),
+            // What earlier runs approved was asked before the first task.
+            Purpose::Canary => None,
+        };
         let standing = prior.map_or(Standing::New, |prior| prior.standing(&digest));
         let disk = match (standing, prior) {
             // The same disks keep their numbers: those that are formatted by now might not count any more.
@@ -321,8 +340,8 @@ impl Asking<'_> {
         asked.evidence.push(Evidence {
             check: check.name.clone(),
             command: String::from_utf8_lossy(&question.text).into_owned(),
-            pending: (standing == Standing::InDoubt).then(|| digest.clone()),
-            digest: (standing != Standing::InDoubt).then_some(digest),
+            digest: (standing != Standing::InDoubt).then(|| digest.clone()),
+            seen: (standing == Standing::InDoubt).then_some(digest),
         });
         Outcome::Answered {
             lines: seen.lines,
@@ -359,7 +378,10 @@ impl Asking<'_> {
             disk: told.disk,
             seconds: self.begun.elapsed().as_secs_f64(),
         };
-        (self.shared.tell)(EventKind::PreflightAnswer(Box::new(answer)));
+        (self.shared.tell)(match self.purpose {
+            Purpose::Preflight => EventKind::PreflightAnswer(Box::new(answer)),
+            Purpose::Canary => EventKind::CanaryAnswer(Box::new(answer)),
+        });
     }
 }
 

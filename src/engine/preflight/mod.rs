@@ -17,14 +17,14 @@ use crate::engine::{Engine, linear};
 use crate::event::preflight::Decision;
 use crate::event::{EventKind, Status};
 use crate::names::HostName;
+use crate::plan::preflight::Check;
 use crate::plan::{Entry, Play};
 use crate::preflight::verdict::{Outcome, Verdict, judge};
 use crate::vars::VarMap;
 
-use ask::Asked;
-
+pub(super) use ask::{Asked, Purpose};
 pub(super) use way::not_begun;
-pub use way::{Answer, Ask, Question};
+pub use way::{About, Answer, Ask, Question};
 
 /// What pre-flight needs from outside.
 pub struct Hooks {
@@ -44,7 +44,7 @@ impl Default for Hooks {
 pub(super) enum Cleared {
     /// These.
     Hosts(Vec<HostName>),
-    /// Nobody, in this play and the later ones; the check that says so, `None`: the user stopped the run.
+    /// Nobody, in this play and the later ones, and why they are not begun; `None`: the user stopped the run.
     Nobody(Option<String>),
 }
 
@@ -107,26 +107,39 @@ impl Engine<'_> {
 
     /// Asks every host; the answers come in the order of `names`.
     fn ask_all(&self, run: &PlayRun, hosts: &mut IndexMap<HostName, HostRun>, names: &[HostName]) -> Vec<Asked> {
-        let shared = self.shared;
         // Later batches may wait for hours: their connections would only grow old.
         let keep = run.play.serial.is_none() && linear::keep_sessions(names.len());
         let place: IndexMap<&HostName, usize> = names.iter().zip(0..).collect();
-        let mut slots: Vec<Option<Asked>> = names.iter().map(|_| None).collect();
         let mut work: Vec<(usize, &mut HostRun)> = hosts
             .values_mut()
             .filter_map(|host| Some((*place.get(&host.name)?, host)))
             .collect();
         work.sort_by_key(|(at, _)| *at);
-        let items: Vec<_> = work.into_iter().map(|(_, host)| host).zip(&mut slots).collect();
+        let hosts = work.into_iter().map(|(_, host)| host).collect();
+        self.ask_each(run, &run.play.preflight, Purpose::Preflight, hosts, keep)
+    }
+
+    /// Asks checks of hosts; the answers come in the order of the hosts. `keep`: their sessions stay open.
+    pub(super) fn ask_each(
+        &self,
+        run: &PlayRun,
+        checks: &[Check],
+        purpose: Purpose,
+        hosts: Vec<&mut HostRun>,
+        keep: bool,
+    ) -> Vec<Asked> {
+        let shared = self.shared;
+        let mut slots: Vec<Option<Asked>> = hosts.iter().map(|_| None).collect();
+        let items: Vec<_> = hosts.into_iter().zip(&mut slots).collect();
         self.each(items, |(host, slot), _| {
             if shared.cancel.is_winding_down() {
                 return;
             }
-            let asked = std::panic::catch_unwind(AssertUnwindSafe(|| ask::host(shared, run, host)));
+            let asked = std::panic::catch_unwind(AssertUnwindSafe(|| ask::host(shared, run, checks, purpose, host)));
             *slot = Some(asked.unwrap_or_else(|_| {
                 self.crashed.store(true, Ordering::Relaxed);
                 host.links.close();
-                Asked::broken(&host.name, run.play.preflight.len())
+                Asked::broken(&host.name, checks.len())
             }));
             if !keep {
                 host.links.close();
@@ -165,13 +178,13 @@ impl Engine<'_> {
             }
         }
         if decision == Decision::Stop {
-            let check = worst.map_or_else(String::new, |verdict| verdict.told.check.clone());
+            let why = way::stopped_by(worst.map_or("", |verdict| verdict.told.check.as_str()));
             for one in &asked {
                 if let Some(host) = hosts.get_mut(&one.host) {
-                    way::not_begun(host, &check);
+                    way::not_begun(host, &why);
                 }
             }
-            return Cleared::Nobody(Some(check));
+            return Cleared::Nobody(Some(why));
         }
         let mut cleared = Vec::with_capacity(asked.len() - refused.len());
         for one in asked {
@@ -205,6 +218,7 @@ impl Engine<'_> {
             Decision::Drop => Decision::Drop,
             Decision::Ask => {
                 let question = Question {
+                    about: About::Preflight,
                     checks: verdicts
                         .iter()
                         .filter(|verdict| verdict.told.decision == Decision::Ask)
@@ -219,7 +233,7 @@ impl Engine<'_> {
     }
 
     /// Whether tags leave any task.
-    fn has_wanted(&self, entries: &[Entry]) -> bool {
+    pub(super) fn has_wanted(&self, entries: &[Entry]) -> bool {
         entries.iter().any(|entry| match entry {
             Entry::Task(task) => !task.implicit && self.is_wanted(task),
             Entry::Block(block) => [&block.body, &block.rescue, &block.always]

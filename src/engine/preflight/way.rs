@@ -2,6 +2,7 @@
 
 use crate::engine::host::HostRun;
 use crate::engine::shared::Shared;
+use crate::event::canary::WavePlace;
 use crate::event::preflight::Decision;
 use crate::event::{EventKind, Refusal, Severity, Status, TaskReport};
 use crate::names::HostName;
@@ -10,9 +11,20 @@ use crate::plan::preflight::Check;
 /// Asks somebody whether to go on; returns only with an answer.
 pub type Ask = Box<dyn Fn(&Question) -> Answer + Send + Sync>;
 
+/// Where a question comes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Before a play: whether to go on without the hosts that did not pass.
+    Preflight,
+    /// After a wave: whether what it showed is right.
+    Wave(WavePlace),
+}
+
 /// What somebody is asked.
 #[derive(Clone, Debug)]
 pub struct Question {
+    /// Where it comes up.
+    pub about: About,
     /// The checks that ask.
     pub checks: Vec<String>,
     /// The hosts that did not pass.
@@ -24,9 +36,9 @@ pub struct Question {
 /// What they said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Go on without the hosts that did not pass. Who said so.
+    /// Yes. Who said so.
     GoOn(String),
-    /// Do nothing.
+    /// No.
     Stop,
     /// There is nobody to ask.
     Nobody,
@@ -76,11 +88,15 @@ pub fn refuse(shared: &Shared, host: &mut HostRun, check: &Check, status: Status
     (shared.tell)(EventKind::TaskResult(Box::new(report)));
 }
 
-/// The host passed, and is not begun because of others.
-pub fn not_begun(host: &mut HostRun, check: &str) {
+/// Why hosts are not begun that passed a check, and others did not.
+pub fn stopped_by(check: &str) -> String {
+    format!("not begun: the pre-flight check `{check}` stopped the run")
+}
+
+/// Nothing is wrong with the host, and it is not begun because of others.
+pub fn not_begun(host: &mut HostRun, why: &str) {
     if !host.out {
-        let msg = format!("not begun: the pre-flight check `{check}` stopped the run");
-        host.note(Status::Failed, &msg, None);
+        host.note(Status::Failed, why, None);
         host.out = true;
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::engine::canary::PastWaves;
 use crate::engine::replay::approved::{Approved, Ended};
 use crate::engine::replay::record::{Acting, Key, Pass, Record, is_final};
 use crate::engine::replay::{Once, Replay, Resolution, Track, others};
@@ -23,11 +24,13 @@ pub struct Fold {
     /// Hosts that the last run with them could not give back.
     open: HashSet<HostName>,
     approved: Approved,
+    waves: PastWaves,
 }
 
 impl Fold {
     /// Takes one event into account.
     pub fn observe(&mut self, event: EventKind) {
+        self.waves.observe(&event);
         match event {
             EventKind::RunStarted { run, origin, hosts, .. } => {
                 self.run = run;
@@ -99,6 +102,9 @@ impl Fold {
             EventKind::PreflightVerdict(verdict) => self.approved.verdict(*verdict),
             EventKind::TaskRetrying { host, .. } => self.attempt_ended(&host),
             EventKind::ItemResult(report) => {
+                let ended = Ended::of(&report);
+                let in_doubt = self.is_in_doubt(&report.host);
+                self.approved.result(&ended, in_doubt);
                 let index = report.did.index.unwrap_or_default();
                 if let Some(record) = self.of_report(&report) {
                     record.passes.entry(index).or_default().ends(*report);
@@ -116,11 +122,16 @@ impl Fold {
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::PreflightStarted { .. }
+            | EventKind::WaveStarted { .. }
+            | EventKind::CanaryAnswer(_)
+            | EventKind::CanaryVerdict(_)
+            | EventKind::CanaryDecided { .. }
             | EventKind::HostStarted { .. }
             | EventKind::HostConnected { .. }
             | EventKind::TaskRestored { .. }
             | EventKind::Included { .. }
             | EventKind::Controlled { .. }
+            | EventKind::DuplicatesFound(_)
             | EventKind::Message { .. }
             | EventKind::RunCancelled { .. }
             | EventKind::RunFinished { .. } => {}
@@ -269,6 +280,8 @@ impl Fold {
             others: others.collect(),
             open: self.open,
             prior,
+            waves: self.waves,
+            accept_wave: false,
         }
     }
 }

@@ -9,6 +9,7 @@ mod record;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::engine::canary::PastWaves;
 use crate::engine::shared::HostVars;
 use crate::names::HostName;
 use crate::preflight::PriorEvidence;
@@ -56,6 +57,10 @@ pub struct Replay {
     open: HashSet<HostName>,
     /// What its pre-flight checks approved, and what was seen since.
     pub prior: PriorEvidence,
+    /// What is known about the waves of its plays.
+    pub waves: PastWaves,
+    /// The user said that what the wave showed that was stopped is right.
+    pub accept_wave: bool,
 }
 
 impl Replay {

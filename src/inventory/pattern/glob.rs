@@ -16,17 +16,22 @@ impl Glob {
         let chars: Vec<char> = text.chars().collect();
         let mut tokens = Vec::new();
         let mut at = 0;
+        // Behind a `[` that is not closed no other is, either.
+        let mut closed = true;
         while let Some(c) = chars.get(at) {
             at += 1;
             tokens.push(match c {
                 '*' => Token::Many,
                 '?' => Token::One,
-                '[' => match class(&chars, at) {
+                '[' => match closed.then(|| class(&chars, at)).flatten() {
                     Some((token, after)) => {
                         at = after;
                         token
                     }
-                    None => Token::Char('['),
+                    None => {
+                        closed = false;
+                        Token::Char('[')
+                    }
                 },
                 c => Token::Char(*c),
             });

@@ -14,6 +14,8 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use super::build::Builder;
 use super::{Inventory, LoadOptions};
 use crate::source::{Diagnostic, Diagnostics, SourceFile, Span};
@@ -105,8 +107,10 @@ fn path_source(path: &Path, options: &LoadOptions, builder: &mut Builder, depth:
     }
     builder.begin_source();
     let (hosts, groups) = (builder.host_count(), builder.group_count());
-    match read_file(path).and_then(|file| options.vault.opened(file)) {
-        Ok(file) => {
+    let read = read_file(path).and_then(|(file, sha256)| Ok((options.vault.opened(file)?, sha256)));
+    match read {
+        Ok((file, sha256)) => {
+            builder.has_read(path, sha256);
             let blank = file.text.trim().is_empty();
             read_text(&file, builder);
             if depth == 0 && builder.host_count() == hosts && builder.group_count() == groups && !blank {
@@ -149,8 +153,17 @@ fn directory(path: &Path, options: &LoadOptions, builder: &mut Builder, depth: u
     }
 }
 
-/// Reads a file or a pipe (`-i <(command)`), as long as it ends.
-pub(super) fn read_file(path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
+/// SHA-256 of bytes, hexadecimal.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Reads a file or a pipe (`-i <(command)`), as long as it ends. Also gives its SHA-256.
+pub(super) fn read_file(path: &Path) -> Result<(Arc<SourceFile>, String), Diagnostic> {
     let cannot = |e: std::io::Error| Diagnostic::new(format!("cannot read `{}`: {e}", path.display()));
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mut bytes = Vec::new();
@@ -162,7 +175,8 @@ pub(super) fn read_file(path: &Path) -> Result<Arc<SourceFile>, Diagnostic> {
             LARGEST / 1024 / 1024
         )));
     }
-    SourceFile::from_bytes(path, bytes)
+    let sha256 = sha256(&bytes);
+    Ok((SourceFile::from_bytes(path, bytes)?, sha256))
 }
 
 /// What a text holds.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::super::LoadOptions;
 use super::super::build::Builder;
-use super::json;
+use super::{json, sha256};
 use crate::deadline::Deadline;
 use crate::source::{Diagnostic, SourceFile, Span};
 use crate::vars::{Var, templar};
@@ -44,8 +44,12 @@ pub(super) fn is_script(path: &Path) -> Result<bool, Diagnostic> {
 /// Runs a script and takes in what it prints.
 pub(super) fn read(path: &Path, options: &LoadOptions, builder: &mut Builder) {
     let at = Span::new(&SourceFile::new(path, ""), 1, 1);
-    let root = match run(path, &["--list"], options).and_then(|text| to_node(path, &text, &at)) {
-        Ok(root) => root,
+    let list = run(path, &["--list"], options);
+    let root = match list.and_then(|text| Ok((to_node(path, &text, &at)?, sha256(&text)))) {
+        Ok((root, sha256)) => {
+            builder.has_read(path, sha256);
+            root
+        }
         Err(error) => return builder.error(error),
     };
     let data = |node: &Node| {

@@ -56,13 +56,13 @@ impl Look {
         let values = match Table::read(&out) {
             Some(table) => table.values(unit),
             // parted before 3.1 says nothing without a label.
-            None if unlabelled => (kernel_says(device, unit, sectors * 512, logical, physical, &model), json!([])),
+            None if unlabelled => (kernel_says(device, unit, sectors.saturating_mul(512), logical, physical, &model), json!([])),
             None => return Err(not_read(device, unit, &rc, &out)),
         };
         let printed = exact.as_ref().map(|table| (table.size.trim_end_matches('s').parse::<u64>(), table.logical));
         let (size, sector) = match printed {
             Some((Ok(count), sector)) => (count.saturating_mul(sector), sector),
-            _ => (sectors * 512, logical.max(512)),
+            _ => (sectors.saturating_mul(512), logical.max(512)),
         };
         Ok(Self {
             exact: exact.filter(|table| table.label != "unknown"),

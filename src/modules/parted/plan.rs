@@ -123,8 +123,8 @@ fn after(wanted: &Wanted, kept: Option<&Table>, old: Option<&Part>) -> Vec<Strin
             line.push_str(text);
         }
     }
-    match old.and_then(|part| lines.iter().position(|line| *line == part.line())) {
-        Some(at) => lines[at] = line,
+    match old.and_then(|part| lines.iter_mut().find(|line| **line == part.line())) {
+        Some(place) => *place = line,
         None => lines.push(line),
     }
     lines
@@ -196,6 +196,6 @@ pub(super) fn moves_end(wanted: &Wanted, look: &Look) -> bool {
     match size.bytes(look.size, look.sector) {
         None => true,
         Some(at) if size.is_exact() => (at - is).abs() > float(look.sector),
-        Some(at) => (at - is).abs() > float(GRAIN.max(look.optimal) + TAIL * look.sector),
+        Some(at) => (at - is).abs() > float(GRAIN.max(look.optimal)) + float(TAIL) * float(look.sector),
     }
 }

@@ -18,8 +18,8 @@ impl Size {
     /// Reads `NUMBER[UNIT]`.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('-').unwrap_or(text);
-        let end = digits.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(digits.len());
-        let (number, unit) = text.split_at(text.len() - digits.len() + end);
+        let unit = digits.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let number = text.strip_suffix(unit)?;
         let unit = unit.trim_start_matches(' ');
         let is_unit = |c: char| c.is_alphanumeric() || c == '_' || c == '%';
         if !unit.chars().all(is_unit) {

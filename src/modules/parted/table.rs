@@ -139,17 +139,26 @@ impl Part {
 /// `PATH:SIZE:TRANSPORT:LOGICAL:PHYSICAL:LABEL:MODEL…;`; the path may hold colons.
 fn disk(line: &str) -> Option<Table> {
     let fields: Vec<&str> = line.strip_suffix(';')?.split(':').collect();
-    let at = (1..fields.len()).find(|at| {
-        let whole = |offset: usize| fields.get(at + offset).and_then(|f| f.parse::<u64>().ok());
-        fields[*at].starts_with(|c: char| c.is_ascii_digit()) && whole(2).is_some() && whole(3).is_some()
+    let (path, rest) = (1..fields.len()).find_map(|at| {
+        let (path, rest) = fields.split_at_checked(at)?;
+        let whole = |field: &str| field.parse::<u64>().is_ok();
+        match rest {
+            [size, _, logical, physical, ..]
+                if size.starts_with(|c: char| c.is_ascii_digit()) && whole(logical) && whole(physical) =>
+            {
+                Some((path, rest))
+            }
+            _ => None,
+        }
     })?;
+    let [size, _, logical, physical, label, more @ ..] = rest else { return None };
     Some(Table {
-        dev: fields[..at].join(":"),
-        size: fields[at].to_owned(),
-        logical: fields[at + 2].parse().ok()?,
-        physical: fields[at + 3].parse().ok()?,
-        label: (*fields.get(at + 4)?).to_owned(),
-        model: fields.get(at + 5).map(|model| unescaped(model)).unwrap_or_default(),
+        dev: path.join(":"),
+        size: (*size).to_owned(),
+        logical: logical.parse().ok()?,
+        physical: physical.parse().ok()?,
+        label: (*label).to_owned(),
+        model: more.first().map(|model| unescaped(model)).unwrap_or_default(),
         geometry: None,
         parts: Vec::new(),
     })

@@ -43,7 +43,7 @@ fn memory(raw: &Raw, facts: &mut Facts) {
     };
     let (total, free) = (mb("MemTotal"), mb("MemFree"));
     let (swap, swap_free) = (mb("SwapTotal"), mb("SwapFree"));
-    let idle = free + mb("Buffers") + mb("Cached");
+    let idle = free.saturating_add(mb("Buffers")).saturating_add(mb("Cached"));
     facts.set("hardware", "memtotal_mb", total);
     facts.set("hardware", "memfree_mb", free);
     facts.set("hardware", "swaptotal_mb", swap);
@@ -78,7 +78,7 @@ fn processors(raw: &Raw, facts: &mut Facts) {
         let value = value.trim();
         match key.trim() {
             "processor" => {
-                count += 1;
+                count = count.saturating_add(1);
                 number = Some(value.to_owned());
             }
             "vendor_id" => value.clone_into(&mut vendor),
@@ -98,15 +98,15 @@ fn processors(raw: &Raw, facts: &mut Facts) {
     let sockets = u64::try_from(sockets.len()).unwrap_or(0);
     let (sockets, cores) = match (sockets, cores) {
         (0, _) => (count, 1),
-        (sockets, 0) => (sockets, (count / sockets).max(1)),
+        (sockets, 0) => (sockets, count.checked_div(sockets).unwrap_or(0).max(1)),
         (sockets, cores) => (sockets, cores),
     };
-    let threads = (siblings / cores).max(1);
+    let threads = siblings.checked_div(cores).unwrap_or(0).max(1);
     facts.set("processor", "processor", list);
     facts.set("processor", "processor_count", sockets);
     facts.set("processor", "processor_cores", cores);
     facts.set("processor", "processor_threads_per_core", threads);
-    facts.set("processor", "processor_vcpus", sockets * cores * threads);
+    facts.set("processor", "processor_vcpus", sockets.saturating_mul(cores).saturating_mul(threads));
     let usable = raw.get("nproc").parse::<u64>().unwrap_or(count);
     facts.set("processor", "processor_nproc", usable);
 }
@@ -177,11 +177,11 @@ fn sizes(raw: &Raw, mount: &str) -> Option<Map<String, Json>> {
 
 /// Bytes as Ansible shows sizes of disks: `10.00 GB`.
 fn human(bytes: u64) -> String {
-    let units = [("TB", 40), ("GB", 30), ("MB", 20), ("KB", 10)];
-    for (unit, shift) in units {
-        if bytes >= 1 << shift {
+    let units = [("TB", 1_u64 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10)];
+    for (unit, size) in units {
+        if bytes >= size {
             #[expect(clippy::cast_precision_loss, reason = "two digits are shown")]
-            let value = bytes as f64 / f64::from(1_u32 << (shift - 10)) / 1024.0;
+            let value = bytes as f64 / size as f64;
             return format!("{value:.2} {unit}");
         }
     }

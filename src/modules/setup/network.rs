@@ -50,27 +50,27 @@ fn links(raw: &Raw) -> Map<String, Json> {
         let name = name.split('@').next().unwrap_or(name);
         let after = |key: &str| {
             let at = words.iter().position(|word| *word == key)?;
-            words.get(at + 1).copied()
+            words.get(at.saturating_add(1)).copied()
         };
         let flags = words.get(2).copied().unwrap_or_default();
-        let mut entry = json!({
-            "device": name,
-            "active": flags.contains("UP") && after("state") != Some("DOWN"),
-            "promisc": flags.contains("PROMISC"),
-            "type": kind(raw, name),
-        });
+        let mut entry = Map::new();
+        let mut set = |key: &str, value: Json| drop(entry.insert(key.to_owned(), value));
+        set("device", name.into());
+        set("active", (flags.contains("UP") && after("state") != Some("DOWN")).into());
+        set("promisc", flags.contains("PROMISC").into());
+        set("type", kind(raw, name).into());
         if let Some(mtu) = after("mtu").and_then(|mtu| mtu.parse::<u64>().ok()) {
-            entry["mtu"] = mtu.into();
+            set("mtu", mtu.into());
         }
         let address = words.iter().position(|word| word.starts_with("link/"));
-        if let Some(mac) = address.and_then(|at| words.get(at + 1)).filter(|mac| mac.contains(':'))
+        if let Some(mac) = address.and_then(|at| words.get(at.saturating_add(1))).filter(|mac| mac.contains(':'))
             && *mac != "00:00:00:00:00:00" {
-                entry["macaddress"] = (*mac).into();
+                set("macaddress", (*mac).into());
             }
         if let Some(speed) = column(raw, name, 2).and_then(|speed| speed.parse::<i64>().ok()) {
-            entry["speed"] = speed.into();
+            set("speed", speed.into());
         }
-        all.insert(name.to_owned(), entry);
+        all.insert(name.to_owned(), Json::Object(entry));
     }
     all
 }
@@ -107,7 +107,7 @@ fn addresses(raw: &Raw, interfaces: &mut Map<String, Json>) {
         let (address, prefix) = address.split_once('/').unwrap_or((address, "32"));
         let after = |key: &str| {
             let at = rest.iter().position(|word| *word == key)?;
-            rest.get(at + 1).copied()
+            rest.get(at.saturating_add(1)).copied()
         };
         match *family {
             "inet" => {
@@ -138,7 +138,7 @@ fn addresses(raw: &Raw, interfaces: &mut Map<String, Json>) {
 fn ipv4(address: &str, prefix: &str, broadcast: &str) -> Option<Json> {
     let number = u32::from(address.parse::<Ipv4Addr>().ok()?);
     let bits = prefix.parse::<u32>().ok().filter(|bits| *bits <= 32)?;
-    let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0);
     Some(json!({
         "address": address, "prefix": prefix, "broadcast": broadcast,
         "netmask": Ipv4Addr::from(mask).to_string(), "network": Ipv4Addr::from(number & mask).to_string(),
@@ -150,7 +150,7 @@ fn default(route: &str, family: &str, interfaces: &Map<String, Json>) -> Json {
     let words: Vec<&str> = route.lines().next().unwrap_or_default().split_whitespace().collect();
     let after = |key: &str| {
         let at = words.iter().position(|word| *word == key)?;
-        words.get(at + 1).copied()
+        words.get(at.saturating_add(1)).copied()
     };
     let Some(entry) = after("dev").and_then(|device| interfaces.get(device)) else {
         return json!({});

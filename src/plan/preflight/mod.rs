@@ -13,6 +13,8 @@ use crate::plan::Keywords;
 use crate::source::Span;
 use crate::yaml::Node;
 
+pub(super) use read::{one_of, unknown_key};
+
 pub use disks::{DataRule, DiskRules, Kind, SystemRule, fits};
 pub use size::{parse_size, show_size};
 
@@ -73,6 +75,17 @@ impl Look {
     }
 }
 
+impl Look {
+    /// It demands something of the answer by itself.
+    pub fn demands(&self) -> bool {
+        match self {
+            Self::Command(_) | Self::Shell(_) => false,
+            Self::Disks(value) => value.as_map().is_some_and(|rules| !rules.is_empty()) || value.has_template(),
+            Self::Programs(_) | Self::Space(_) => true,
+        }
+    }
+}
+
 /// What the answers must be like. All that is said must hold.
 #[derive(Debug, Default)]
 pub struct Demand {
@@ -109,6 +122,16 @@ impl OnMismatch {
 }
 
 impl Check {
+    /// Whether an answer is fine or not by itself, whatever other hosts say.
+    pub fn judges_each(&self) -> bool {
+        let demand = &self.demand;
+        demand.most.is_none()
+            && (!demand.expect.is_empty()
+                || !demand.that.is_empty()
+                || demand.baseline.is_some()
+                || self.look.demands())
+    }
+
     /// Whether its evidence is about the disks: `disks`, or a command that lists them.
     pub fn sees_disks(&self) -> bool {
         match &self.look {

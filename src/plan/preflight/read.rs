@@ -1,10 +1,11 @@
-//! Reads `preflight` of a play. All mistakes are found before anybody is contacted.
+//! Reads `preflight` of a play, and the checks of `canary`. All mistakes are found before anybody is contacted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::layout::{Baseline, Mask, Normaliser};
+use crate::plan::canary::no_drop;
 use crate::plan::compile::Compiler;
 use crate::plan::keywords::{several, words};
 use crate::plan::preflight::disks::written;
@@ -43,13 +44,14 @@ const ANSWERS: [OnMismatch; 3] = [OnMismatch::Stop, OnMismatch::Drop, OnMismatch
 const LONGEST_NAME: usize = 60;
 
 impl Compiler<'_> {
-    /// The checks of a play whose playbook is in `dir`.
-    pub(in crate::plan) fn preflight(&mut self, nodes: &[Node], dir: &Path) -> Vec<Check> {
+    /// The checks of a play whose playbook is in `dir`, before it (`preflight`) or after each wave (`canary`).
+    pub(in crate::plan) fn checks(&mut self, nodes: &[Node], dir: &Path, canary: bool) -> Vec<Check> {
         let mut checks: Vec<Check> = Vec::new();
         for node in nodes {
             let mut reading = Reading {
                 options: self.options,
                 dir,
+                canary,
                 mistakes: Vec::new(),
             };
             let check = reading.check(node);
@@ -67,7 +69,7 @@ impl Compiler<'_> {
 }
 
 /// The mistake of a key that is not known where it stands.
-pub(super) fn unknown_key(key: &Node, place: &str, known: &[&'static str]) -> Diagnostic {
+pub(in crate::plan) fn unknown_key(key: &Node, place: &str, known: &[&'static str]) -> Diagnostic {
     let name = key.scalar_text().unwrap_or_default();
     let mistake = key.error(format!("unknown key `{name}` in {place}"));
     match nearest(&name, known.iter().copied()) {
@@ -77,7 +79,7 @@ pub(super) fn unknown_key(key: &Node, place: &str, known: &[&'static str]) -> Di
 }
 
 /// The mistake of a value that is none of the words there are.
-pub(super) fn one_of(node: &Node, key: &str, known: &[&'static str]) -> Diagnostic {
+pub(in crate::plan) fn one_of(node: &Node, key: &str, known: &[&'static str]) -> Diagnostic {
     let mistake = node.error(format!(
         "`{key}` must be one of {}, not {}",
         known.join(", "),
@@ -92,13 +94,23 @@ pub(super) fn one_of(node: &Node, key: &str, known: &[&'static str]) -> Diagnost
 struct Reading<'a> {
     options: &'a CompileOptions,
     dir: &'a Path,
+    canary: bool,
     mistakes: Vec<Diagnostic>,
 }
 
 impl Reading<'_> {
+    /// What is read.
+    fn what(&self) -> &'static str {
+        if self.canary {
+            "a canary check"
+        } else {
+            "a pre-flight check"
+        }
+    }
+
     fn check(&mut self, node: &Node) -> Option<Check> {
         let Some(entries) = node.as_map() else {
-            let mistake = node.error(format!("a pre-flight check is a mapping, not {}", node.kind_name()));
+            let mistake = node.error(format!("{} is a mapping, not {}", self.what(), node.kind_name()));
             self.mistakes
                 .push(mistake.help("for example `- command: uname -r` with `same: true` below it"));
             return None;
@@ -109,14 +121,18 @@ impl Reading<'_> {
                 .is_some_and(|name| LOOKS.contains(&name) || KEYS.contains(&name));
             if !known {
                 let all: Vec<&'static str> = LOOKS.iter().chain(KEYS).copied().collect();
-                self.mistakes.push(unknown_key(key, "a pre-flight check", &all));
+                self.mistakes.push(unknown_key(key, self.what(), &all));
             }
         }
         let get = |name: &str| node.get(name).filter(|value| !value.is_null());
         let look = self.look(node)?;
         let demand = self.demand(node, &look);
         let on_mismatch = self.action(node, "on_mismatch").unwrap_or(OnMismatch::Stop);
-        let masks = get("normalise").map(|value| self.masks(value)).unwrap_or_default();
+        let mut masks = get("normalise").map(|value| self.masks(value)).unwrap_or_default();
+        if let Some(baseline) = &demand.baseline {
+            // The file's lines were normalised when it was written.
+            masks.extend(&baseline.1.normalise);
+        }
         let keywords = Keywords {
             elevate: self.boolean(node, "become"),
             become_user: get("become_user").cloned(),
@@ -149,10 +165,11 @@ impl Reading<'_> {
                 return None;
             }
             let mistake = if given.is_empty() {
-                node.error("a pre-flight check that asks nothing")
+                node.error(format!("{} that asks nothing", self.what()))
             } else {
                 node.error(format!(
-                    "a pre-flight check asks one thing, not `{}`",
+                    "{} asks one thing, not `{}`",
+                    self.what(),
                     given.join("` and `")
                 ))
             };
@@ -263,12 +280,8 @@ impl Reading<'_> {
             && demand.that.is_empty()
             && get("baseline").is_none()
             && get("max_layouts").is_none();
-        let speaks_for_itself = match look {
-            Look::Command(_) | Look::Shell(_) => false,
-            Look::Disks(value) => value.as_map().is_some_and(|rules| !rules.is_empty()) || value.has_template(),
-            Look::Programs(_) | Look::Space(_) => true,
-        };
-        if says_nothing && !speaks_for_itself {
+        // After a wave, what was answered before is demand enough.
+        if says_nothing && !look.demands() && !self.canary {
             let mistake = node.error("a pre-flight check that demands nothing of the answers");
             self.mistakes
                 .push(mistake.help("add `same: true`, or one of `expect`, `that`, `baseline`, `max_layouts`"));
@@ -345,8 +358,14 @@ impl Reading<'_> {
     fn action(&mut self, node: &Node, key: &str) -> Option<OnMismatch> {
         let value = node.get(key).filter(|value| !value.is_null())?;
         let found = ANSWERS.into_iter().find(|action| value.as_str() == Some(action.word()));
-        if found.is_none() {
-            self.mistakes.push(one_of(value, key, &ANSWERS.map(OnMismatch::word)));
+        match found {
+            Some(OnMismatch::Drop) if self.canary => {
+                self.mistakes.push(no_drop(value, key));
+                return None;
+            }
+            None if self.canary => self.mistakes.push(one_of(value, key, &["stop", "ask"])),
+            None => self.mistakes.push(one_of(value, key, &ANSWERS.map(OnMismatch::word))),
+            Some(_) => {}
         }
         found
     }

@@ -178,6 +178,10 @@ impl Human {
                 );
             }
             EventKind::PreflightVerdict(verdict) => out.push_str(&preflight::shown(verdict, &self.term())),
+            EventKind::CanaryVerdict(verdict) => {
+                self.flush(&mut out);
+                out.push_str(&preflight::wave(verdict, &self.term()));
+            }
             EventKind::PlaySkipped { play } => {
                 self.flush(&mut out);
                 self.play(&mut out, play, "no host matched");
@@ -244,6 +248,9 @@ impl Human {
                 err.push_str(&self.term().paint(Colour::Yellow, &line));
                 err.push('\n');
             }
+            EventKind::DuplicatesFound(found) => {
+                self.message(&mut err, Severity::Warning, &words::duplicates(found));
+            }
             EventKind::RunCancelled { reason } => {
                 let line = format!(
                     "stopping ({}): running tasks end first, nothing new starts",
@@ -271,6 +278,9 @@ impl Human {
             // That it drains is told as the end of the run, an answer in its check's verdict.
             EventKind::Controlled { .. }
             | EventKind::PreflightAnswer(_)
+            | EventKind::CanaryAnswer(_)
+            | EventKind::CanaryDecided { .. }
+            | EventKind::WaveStarted { .. }
             | EventKind::PlaybookRead { .. }
             | EventKind::PolicyChecked { .. }
             | EventKind::TaskActing { .. }
@@ -308,7 +318,7 @@ impl Human {
             }
         }
         // The check's verdict has said so.
-        if report.module == "preflight" && !item {
+        if matches!(report.module.as_str(), "preflight" | "canary") && !item {
             return;
         }
         // Commands of `exec` are about their output; all else is about the result.
@@ -318,6 +328,10 @@ impl Human {
         }
         if self.adhoc && !item {
             self.blocks.taken += 1;
+        }
+        // Its items have told why.
+        if report.looped && !item && !report.status.is_good() {
+            return;
         }
         let verbosity = self.options.verbosity;
         let pending = self.pending(&report.task, &report.path);

@@ -1,33 +1,46 @@
-//! Verdicts of pre-flight checks in the folded look.
+//! Verdicts of pre-flight checks and of waves in the folded look.
 
 use super::style;
+use crate::event::canary::CanaryVerdict;
 use crate::event::preflight::{Decision, PreflightVerdict};
-use crate::report::preflight::{Kind, colour, lines};
+use crate::report::canary;
+use crate::report::preflight::{Kind, Line, colour, lines};
 use crate::report::terminal::{Colour, Terminal};
 use crate::report::text;
 
 /// A verdict with its heading.
 pub(super) fn shown(verdict: &PreflightVerdict, term: &Terminal) -> String {
-    let symbol = match verdict.decision {
+    let name = text::fit(&text::one_line(verdict.check.trim()), term.width, term.pick("…", "~"));
+    let mut out = format!("\n{}\n", term.paint(Colour::Bold, &name));
+    put(&mut out, lines(verdict), verdict.decision, term);
+    out
+}
+
+/// What a wave came to.
+pub(super) fn wave(verdict: &CanaryVerdict, term: &Terminal) -> String {
+    let mut out = "\n".to_owned();
+    put(&mut out, canary::lines(verdict), verdict.decision, term);
+    out
+}
+
+fn put(out: &mut String, all: Vec<Line>, decision: Decision, term: &Terminal) {
+    let symbol = match decision {
         Decision::Passed => term.pick("✓", "+"),
         Decision::Drop | Decision::Ask => "!",
         Decision::Stop => term.pick("✗", "x"),
     };
-    let name = text::fit(&text::one_line(verdict.check.trim()), term.width, term.pick("…", "~"));
-    let mut out = format!("\n{}\n", term.paint(Colour::Bold, &name));
     let mut quotes = Vec::new();
-    let all = lines(verdict);
     let last_head = all.iter().rposition(|line| line.kind == Kind::Head);
     for (index, line) in all.into_iter().enumerate() {
         if line.kind == Kind::Quote {
             quotes.push((line.colour, line.text));
             continue;
         }
-        style::gutter(&mut out, &quotes, style::INDENT, term);
+        style::gutter(out, &quotes, style::INDENT, term);
         quotes.clear();
         let (indent, tint, text) = match line.kind {
             // The verdict itself is the last of them.
-            Kind::Head if Some(index) == last_head => (2, colour(verdict.decision), format!("{symbol} {}", line.text)),
+            Kind::Head if Some(index) == last_head => (2, colour(decision), format!("{symbol} {}", line.text)),
             Kind::Head => (2, line.colour, line.text),
             Kind::Detail | Kind::Quote => (style::INDENT, line.colour, line.text),
         };
@@ -35,6 +48,5 @@ pub(super) fn shown(verdict: &PreflightVerdict, term: &Terminal) -> String {
             put!(out, "{}{}\n", " ".repeat(indent), term.paint(tint, &piece));
         }
     }
-    style::gutter(&mut out, &quotes, style::INDENT, term);
-    out
+    style::gutter(out, &quotes, style::INDENT, term);
 }

@@ -56,6 +56,16 @@ impl Journal {
         let dir = runs.join(run);
         DirBuilder::new().recursive(true).mode(0o700).create(runs)?;
         DirBuilder::new().mode(0o700).create(&dir)?;
+        let made = Self::begin(runs, run, &dir);
+        if made.is_err() {
+            // A run without a journal is none: nobody could go on with it.
+            let _ = std::fs::remove_file(dir.join(FILE_NAME));
+            let _ = std::fs::remove_dir(&dir);
+        }
+        made
+    }
+
+    fn begin(runs: &Path, run: &str, dir: &Path) -> io::Result<Self> {
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
@@ -63,7 +73,7 @@ impl Journal {
             .open(dir.join(FILE_NAME))?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         // The name of the file must survive a power cut as well.
-        File::open(&dir)?.sync_all()?;
+        File::open(dir)?.sync_all()?;
         let journal = Self {
             file,
             runs: runs.to_owned(),

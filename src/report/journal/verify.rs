@@ -103,6 +103,23 @@ pub struct Checked {
     unchained: bool,
 }
 
+impl Checked {
+    /// What is known without the register, as of a journal that was copied somewhere: whether it is unbroken, in words.
+    pub fn alone(&self) -> (bool, String) {
+        match &self.broken {
+            Some(_) if self.unchained => (false, Verdict::Unchained.words()),
+            Some((line, how)) => {
+                let (line, how) = (*line, how.clone());
+                (false, Verdict::Broken { line, how }.words())
+            }
+            None => {
+                let end = "whether lines are missing at its end only the register of runs can tell";
+                (true, format!("unbroken; {end}"))
+            }
+        }
+    }
+}
+
 /// Reads the journal of a run through.
 pub fn check(path: &Path, run: &str) -> io::Result<Checked> {
     let mut lines = Lines::open(path)?;

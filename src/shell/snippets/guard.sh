@@ -1,6 +1,5 @@
 # guard.sh DANGEROUS COUNT (COMMAND DIGEST)...: what was approved is measured in the exchange that relies on it. The pairs stay
-# the arguments of the whole text; an unknown digest is "-", one that counts only
-# when a task in doubt was just decided to be not done has a question mark before it. DANGEROUS is 1 when the command must not run unless all is as
+# the arguments of the whole text; an unknown digest is "-". DANGEROUS is 1 when the command must not run unless all is as
 # approved.
 b_dangerous=$1
 shift 2
@@ -26,14 +25,7 @@ b_guard() {
     while [ "$#" -gt 1 ]; do
         b_measure "$1"
         b_say before "$b_index" "${b_is:--}"
-        b_want=$2
-        case $b_want in
-        '?'*)
-            b_want=-
-            [ -z "${b_not_done:-}" ] || b_want=${2#?}
-            ;;
-        esac
-        if [ "$b_dangerous" = 1 ] && [ "${b_is:-none}" != "$b_want" ]; then
+        if [ "$b_dangerous" = 1 ] && [ "${b_is:-none}" != "$2" ]; then
             b_tell g "$(/bin/sh -c "$1" </dev/null 3>&- | head -c 4096)"
             b_stop guard "$b_index" "${b_is:--}"
         fi

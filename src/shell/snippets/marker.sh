@@ -1,5 +1,5 @@
 # marker.sh ACT NAME DIGEST FACTS CHANGED DOUBT VERIFY JUDGE: done is done. ACT is run or look; NAME is a file name; FACTS
-# are lines of the record; CHANGED is stop, rerun or keep; DOUBT is stop, rerun, again or done; JUDGE is host (rc 0 is done), any
+# are lines of the record; CHANGED is stop, rerun or keep; DOUBT is stop, rerun or done; JUDGE is host (rc 0 is done), any
 # (every rc is), controller (somebody else says).
 #
 # The files NAME.N.i (intent) and NAME.N.d (its end) tell about attempt N. An attempt is claimed by a link to a name that
@@ -86,12 +86,6 @@ b_damaged() {
     b_in_doubt damaged "$1"
 }
 
-# b_decided: it was not done, and that is no guess: the guard may go by what this host is now.
-b_decided() {
-    b_not_done=1
-    b_say decided
-}
-
 # b_in_doubt WHY...: returns when the task is to be run all the same.
 b_in_doubt() {
     if [ -n "$b_verify" ] && [ "$b_act" != look ]; then
@@ -102,17 +96,13 @@ b_in_doubt() {
         b_code=${b_said##*"$b_nl"}
         case $b_code in
         0) b_verified verified ;;
-        1)
-            b_decided
-            return 0
-            ;;
+        1) return 0 ;;
         esac
         b_tell v "${b_said%"$b_nl"*}"
         set -- verify "$b_code"
     fi
     case $b_doubt in
     rerun) ;;
-    again) b_decided ;;
     done) b_verified resolved ;;
     *) b_stop doubt "$@" ;;
     esac

@@ -75,7 +75,7 @@ impl<'a, 'b> Receiver<'a, 'b> {
             State::Content(offset) => {
                 let found = find(&self.held, &self.mark);
                 // A mark may be cut: what could be its beginning is kept.
-                let count = found.unwrap_or(self.held.len().saturating_sub(self.mark.len() - 1));
+                let count = found.unwrap_or(self.held.len().saturating_sub(self.mark.len().saturating_sub(1)));
                 let content: Vec<u8> = self.held.drain(..count).collect();
                 let end = offset.saturating_add(content.len() as u64);
                 self.content(offset, end, &content);
@@ -99,7 +99,7 @@ impl<'a, 'b> Receiver<'a, 'b> {
                     Err(FileError::failed("the host's answer makes no sense"))
                 };
                 self.sink.finish(self.index, result);
-                self.index += 1;
+                self.index = self.index.saturating_add(1);
                 self.state = State::Header;
                 true
             }
@@ -150,7 +150,7 @@ impl<'a, 'b> Receiver<'a, 'b> {
             let error = self.failure.take();
             let error = error.unwrap_or_else(|| FileError::failed("the host's shell did not send it to its end"));
             self.sink.finish(self.index, Err(error));
-            self.index += 1;
+            self.index = self.index.saturating_add(1);
         }
     }
 }
@@ -158,11 +158,11 @@ impl<'a, 'b> Receiver<'a, 'b> {
 fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        let start = from + bytes.get(from..)?.iter().position(|b| *b == 0)?;
+        let start = bytes.get(from..)?.iter().position(|b| *b == 0)?.saturating_add(from);
         if bytes.get(start..)?.starts_with(mark) {
             return Some(start);
         }
-        from = start + 1;
+        from = start.saturating_add(1);
     }
 }
 

@@ -159,7 +159,7 @@ impl Read for UploadScript<'_, '_> {
         if let (Some(to), Some(from)) = (buffer.get_mut(..count), left.get(..count)) {
             to.copy_from_slice(from);
         }
-        self.read += count;
+        self.read = self.read.saturating_add(count);
         Ok(count)
     }
 }

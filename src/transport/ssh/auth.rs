@@ -90,7 +90,7 @@ impl Login<'_> {
             let forms: Vec<Option<&str>> = forms.collect();
             let forms = if forms.is_empty() { vec![None] } else { forms };
             for public in forms {
-                tried.keys += 1;
+                tried.keys = tried.keys.saturating_add(1);
                 match self
                     .session
                     .userauth_pubkey_memory(&self.settings.user, public, &key.private, passphrase)
@@ -200,7 +200,7 @@ impl Login<'_> {
             let Some(identity) = identities.iter().find(|identity| identity.blob() == blob.as_slice()) else {
                 continue;
             };
-            tried.keys += 1;
+            tried.keys = tried.keys.saturating_add(1);
             match agent.userauth(&self.settings.user, identity) {
                 Ok(()) => return Ok(Step::In),
                 Err(error) => match code(&error) {
@@ -331,12 +331,12 @@ struct Answers<'a> {
 
 impl ssh2::KeyboardInteractivePrompt for Answers<'_> {
     fn prompt(&mut self, _user: &str, _instructions: &str, prompts: &[ssh2::Prompt<'_>]) -> Vec<String> {
-        self.asked += 1;
+        self.asked = self.asked.saturating_add(1);
         prompts
             .iter()
             .map(|prompt| {
                 if self.answers(prompt) {
-                    self.given += 1;
+                    self.given = self.given.saturating_add(1);
                     // libssh2 copies it; the copy made here is wiped by nobody, as the interface wants a String.
                     Zeroizing::new(self.password.reveal().clone()).to_string()
                 } else {

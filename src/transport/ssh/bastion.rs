@@ -163,11 +163,11 @@ impl Pool {
             }
             let may_connect = state.lines.is_empty() || began.elapsed() >= PATIENCE;
             if may_connect && state.connecting == 0 && state.lines.len() < MAX_LINES {
-                state.connecting += 1;
+                state.connecting = state.connecting.saturating_add(1);
                 drop(state);
                 let made = Line::connect(shared, jump, deadline);
                 state = self.lock();
-                state.connecting -= 1;
+                state.connecting = state.connecting.saturating_sub(1);
                 let outcome = match made {
                     Ok(line) => {
                         let line = Arc::new(line);

@@ -12,6 +12,17 @@ const MOST: usize = 64 * 1024;
 
 /// Asks the server and puts its offer into words. `None` when it does not tell.
 pub(super) fn offer(address: &str, port: u16, deadline: &Deadline) -> Option<String> {
+    ask(address, port, deadline).map(|lists| words(&lists))
+}
+
+/// The host key algorithms that the server offers. `None` when it does not tell.
+pub(super) fn host_keys(address: &str, port: u16, deadline: &Deadline) -> Option<Vec<String>> {
+    let lists = ask(address, port, deadline)?;
+    Some(lists.get(1)?.split(',').map(str::to_owned).collect())
+}
+
+/// The name lists of the server's first packet.
+fn ask(address: &str, port: u16, deadline: &Deadline) -> Option<Vec<String>> {
     let addresses = net::resolve(address, port, deadline).ok()?;
     let (socket, _) = net::connect(&addresses, deadline).ok()?;
     rustix::io::write(&socket, b"SSH-2.0-batchssh\r\n").ok()?;
@@ -19,7 +30,7 @@ pub(super) fn offer(address: &str, port: u16, deadline: &Deadline) -> Option<Str
     let mut buffer = [0u8; 4096];
     while bytes.len() < MOST {
         if let Some(lists) = lists(&bytes) {
-            return Some(words(&lists));
+            return Some(lists);
         }
         let nap = deadline.slice(SLICE).ok()?;
         let mut fds = [PollFd::new(&socket, PollFlags::IN)];
@@ -41,7 +52,7 @@ fn lists(bytes: &[u8]) -> Option<Vec<String>> {
     let mut rest = bytes;
     loop {
         let end = rest.iter().position(|&b| b == b'\n')?;
-        let (line, tail) = rest.split_at_checked(end + 1)?;
+        let (line, tail) = rest.split_at_checked(end.saturating_add(1))?;
         rest = tail;
         if line.starts_with(b"SSH-") {
             break;

@@ -47,7 +47,7 @@ impl Duplex for ChannelDuplex {
                         full = wire.wants_to_write();
                         break;
                     }
-                    Some(sent) => pumped.sent += sent,
+                    Some(sent) => pumped.sent = pumped.sent.saturating_add(sent),
                 }
             }
             while pumped.received < MOST {
@@ -59,7 +59,7 @@ impl Duplex for ChannelDuplex {
                     None => break,
                     Some(got) => {
                         input.extend_from_slice(buffer.get(..got).unwrap_or_default());
-                        pumped.received += got;
+                        pumped.received = pumped.received.saturating_add(got);
                     }
                 }
             }

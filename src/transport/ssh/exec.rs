@@ -19,6 +19,8 @@ const BUFFER: usize = 32 * 1024;
 const BURST: usize = 8;
 /// A command that ended while something it started keeps its output open: how long silence is waited out.
 const LINGER: Duration = Duration::from_secs(2);
+/// The same when the output is complete and only the close is missing.
+const LINGER_AT_END: Duration = Duration::from_millis(250);
 
 /// What a command runs on.
 pub(super) struct Wire<'a> {
@@ -51,7 +53,10 @@ impl Failed {
 /// Longest time after the deadline for killing what was started.
 pub(super) fn kill_limit(stop: &Stop) -> Duration {
     match stop {
-        Stop::TimedOut { limit, .. } => (*limit / 10).clamp(Duration::from_millis(500), Duration::from_secs(1)),
+        Stop::TimedOut { limit, .. } => limit
+            .checked_div(10)
+            .unwrap_or_default()
+            .clamp(Duration::from_millis(500), Duration::from_secs(1)),
         Stop::Cancelled => Duration::from_secs(1),
     }
 }
@@ -178,7 +183,9 @@ impl Wire<'_> {
                 _ => maybe("the kill was not confirmed"),
             },
             // Not elevated, root's login at least can; and a plain user's own part is killed.
-            Err(_) if elevate.is_some() && deadline.remaining().is_ok() => self.kill(pids, None, limit / 2),
+            Err(_) if elevate.is_some() && deadline.remaining().is_ok() => {
+                self.kill(pids, None, limit.checked_div(2).unwrap_or(limit))
+            }
             Err(failed) => match failed.error {
                 SessionError::Stopped { .. } => maybe("the host did not answer the kill in time"),
                 error => maybe(&error.to_string()),
@@ -299,7 +306,7 @@ impl Run<'_, '_> {
             if self.has_ended() {
                 let since = self.ended.get_or_insert_with(Instant::now).elapsed();
                 // At its end the output is complete, and only the close is missing.
-                let enough = if self.channel.is_eof() { LINGER / 8 } else { LINGER };
+                let enough = if self.channel.is_eof() { LINGER_AT_END } else { LINGER };
                 if since >= enough {
                     return self.verdict("no exit status");
                 }

@@ -89,6 +89,43 @@ pub(super) fn establish(
     Ok(Established { session, link, info })
 }
 
+/// The key that the server shows for one host key algorithm, and the address that answered. Nobody is logged in.
+/// `None`: the key exchange failed, as it does when the server has no such key.
+pub(super) fn shown_key(
+    link: Link,
+    algorithm: &str,
+    settings: &ConnectSettings,
+    deadline: &Deadline,
+) -> Result<Option<(Vec<u8>, String)>, Fault> {
+    let _guard = Watchdog::global()
+        .guard(link.socket(), deadline, Duration::ZERO)
+        .map_err(|error| Fault::new(Stage::Connect, format!("cannot start a thread: {error}")))?;
+    let failed = |error: ssh2::Error| Fault::new(Stage::Handshake, format!("cannot start SSH: {}", error.message()));
+    let mut session = ssh2::Session::new().map_err(failed)?;
+    offer(&session, algorithm)?;
+    session.set_tcp_stream(link.for_ssh2());
+    let mut link = link;
+    let shaken = session.handshake();
+    let key = session.host_key().map(|(key, _)| key.to_vec());
+    let result = match (shaken, key) {
+        (Ok(()), Some(key)) => Ok(Some((key, link.peer.clone()))),
+        (Ok(()), None) => Err(Fault::new(Stage::HostKey, "the server showed no host key")),
+        (Err(error), _)
+            if deadline.remaining().is_ok()
+                && matches!(
+                    code(&error),
+                    raw::LIBSSH2_ERROR_KEX_FAILURE | raw::LIBSSH2_ERROR_METHOD_NONE | raw::LIBSSH2_ERROR_HOSTKEY_INIT
+                ) =>
+        {
+            Ok(None)
+        }
+        (Err(error), _) => Err(handshake_fault(&error, &session, &mut link, settings, deadline)),
+    };
+    // Before anything of libssh2 is freed, so that nothing waits for the peer.
+    link.shutdown();
+    result
+}
+
 /// Says what we want, host keys of a known type first: a server with several is then matched by the known one.
 fn prefer(session: &ssh2::Session, settings: &ConnectSettings, shared: &Shared) -> Result<(), Fault> {
     let name = lookup_name(&settings.address, settings.port, settings.host_key_alias.as_deref());
@@ -105,8 +142,13 @@ fn prefer(session: &ssh2::Session, settings: &ConnectSettings, shared: &Shared) 
     }
     let rest: Vec<&str> = HOST_KEYS.iter().copied().filter(|name| !order.contains(name)).collect();
     order.extend(rest);
+    offer(session, &order.join(","))
+}
+
+/// Says what we want, with these host key algorithms.
+fn offer(session: &ssh2::Session, host_keys: &str) -> Result<(), Fault> {
     let wanted = [
-        (ssh2::MethodType::HostKey, order.join(",")),
+        (ssh2::MethodType::HostKey, host_keys.to_owned()),
         (ssh2::MethodType::CryptCs, CIPHERS.to_owned()),
         (ssh2::MethodType::CryptSc, CIPHERS.to_owned()),
         (ssh2::MethodType::MacCs, MACS.to_owned()),

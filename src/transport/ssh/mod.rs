@@ -17,6 +17,7 @@ mod fault;
 pub(crate) mod fuzz;
 mod handshake;
 mod keys;
+mod keyscan;
 pub mod known_hosts;
 mod link;
 mod net;
@@ -37,8 +38,8 @@ use crate::transport::conversation::Conversation;
 use crate::transport::shell_files::ShellFiles;
 use crate::transport::ssh::sftp::SftpClient;
 use crate::transport::{
-    ConnectError, ConnectSettings, ConnectionInfo, Exec, ExitStatus, OnOutput, Session, SessionError, Stage, Transport,
-    files,
+    ConnectError, ConnectSettings, ConnectionInfo, Exec, ExitStatus, KeyKind, OnOutput, Session, SessionError,
+    ShownKeys, Stage, Transport, files,
 };
 use bastion::Bastions;
 use channel::Channel;
@@ -116,24 +117,32 @@ impl Shared {
         Ok(Link::tcp(socket, peer.to_string()))
     }
 
-    /// Tries as often as the settings say, inside one deadline.
     fn connect(&self, settings: &ConnectSettings, deadline: &Deadline) -> Result<Established, ConnectError> {
-        let deadline = deadline.within("connect timeout", settings.timeout);
-        let mut tries = 1;
-        loop {
-            let fault = match self.establish(settings, &deadline) {
-                Ok(established) => return Ok(established),
-                Err(fault) => fault,
-            };
-            let pause = net::backoff(tries);
-            if !fault.retry || tries > settings.retries || !net::worth_waiting(&deadline, pause) {
-                return Err(fault.into_error(tries));
-            }
-            if deadline.sleep(pause).is_err() {
-                return Err(fault.into_error(tries));
-            }
-            tries += 1;
+        persist(settings, deadline, |deadline| self.establish(settings, deadline))
+    }
+}
+
+/// Tries as often as the settings say, inside one deadline.
+fn persist<T>(
+    settings: &ConnectSettings,
+    deadline: &Deadline,
+    attempt: impl Fn(&Deadline) -> Result<T, Fault>,
+) -> Result<T, ConnectError> {
+    let deadline = deadline.within("connect timeout", settings.timeout);
+    let mut tries = 1;
+    loop {
+        let fault = match attempt(&deadline) {
+            Ok(done) => return Ok(done),
+            Err(fault) => fault,
+        };
+        let pause = net::backoff(tries);
+        if !fault.retry || tries > settings.retries || !net::worth_waiting(&deadline, pause) {
+            return Err(fault.into_error(tries));
         }
+        if deadline.sleep(pause).is_err() {
+            return Err(fault.into_error(tries));
+        }
+        tries = tries.saturating_add(1);
     }
 }
 
@@ -144,6 +153,15 @@ impl Transport for SshTransport {
         }
         let established = self.shared.connect(target, deadline)?;
         Ok(Box::new(SshSession::new(established)))
+    }
+
+    fn host_keys(
+        &self,
+        target: &ConnectSettings,
+        kinds: &[KeyKind],
+        deadline: &Deadline,
+    ) -> Result<ShownKeys, ConnectError> {
+        keyscan::scan(&self.shared, target, kinds, deadline)
     }
 }
 

@@ -90,9 +90,9 @@ pub(super) fn connect(addresses: &[SocketAddr], deadline: &Deadline) -> Result<(
     let mut reasons: Vec<String> = Vec::new();
     let mut retry = false;
     for (position, address) in addresses.iter().enumerate() {
-        let left = u32::try_from(addresses.len() - position).unwrap_or(1);
+        let left = u32::try_from(addresses.len().saturating_sub(position)).unwrap_or(1);
         let share = match deadline.remaining() {
-            Ok(Some(time)) if left > 1 => deadline.within("address", time / left),
+            Ok(Some(time)) if left > 1 => deadline.within("address", time.checked_div(left).unwrap_or(time)),
             Ok(_) => deadline.clone(),
             Err(stop) => return Err(stopped(addresses, &reasons, stop)),
         };
@@ -198,14 +198,14 @@ pub(super) fn backoff(attempt: u32) -> Duration {
         Ok(()) => u64::from(u16::from_le_bytes(random)) % 1000,
         Err(_) => 500,
     };
-    Duration::from_millis(base / 2 + base * share / 1000)
+    Duration::from_millis((base / 2).saturating_add(base.saturating_mul(share) / 1000))
 }
 
 /// True when waiting `pause` would leave time for another try.
 pub(super) fn worth_waiting(deadline: &Deadline, pause: Duration) -> bool {
     deadline
         .instant()
-        .is_none_or(|at| Instant::now() + pause + Duration::from_millis(50) < at)
+        .is_none_or(|at| at.saturating_duration_since(Instant::now()) > pause.saturating_add(Duration::from_millis(50)))
 }
 
 #[cfg(test)]

@@ -104,7 +104,7 @@ impl Pump {
                 self.closing.push(pipe.channel);
                 moved = true;
             } else {
-                index += 1;
+                index = index.saturating_add(1);
             }
         }
         let closing = std::mem::take(&mut self.closing);

@@ -68,7 +68,7 @@ impl Watchdog {
             state.running = true;
         }
         let id = state.next;
-        state.next += 1;
+        state.next = state.next.saturating_add(1);
         state.watched.insert(
             id,
             Watched {
@@ -125,7 +125,7 @@ impl Watchdog {
         let mut earliest: Option<Instant> = None;
         state.watched.retain(|_, watched| {
             if watched.cancel.is_cancelled() {
-                let at = now + watched.grace;
+                let at = now.checked_add(watched.grace).unwrap_or(now);
                 watched.at = Some(watched.at.map_or(at, |known| known.min(at)));
                 // Cancelled once is enough: from now on only the moment counts.
                 watched.cancel = CancelToken::new();

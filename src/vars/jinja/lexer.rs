@@ -86,6 +86,8 @@ struct Lexer<'a> {
     tokens: Vec<Token>,
     /// The text before the current place ended with a line feed (or nothing came before).
     line_starting: bool,
+    /// Where the next block, variable and comment begin, as far as looked for: `None` is nowhere.
+    ahead: [Option<usize>; 3],
 }
 
 /// Reads a template. `raw_strings`: a backslash in a text inside `{{ }}` is a backslash, as in Ansible's playbooks.
@@ -127,7 +129,19 @@ impl<'a> Lexer<'a> {
             raw_strings,
             tokens: Vec::new(),
             line_starting: true,
+            ahead: [Some(0); 3],
         }
+    }
+
+    /// Where the text `start` comes next, counted from here. What was found far ahead, or nowhere, is remembered: to look
+    /// for it behind every tag would take the square of the length.
+    fn find_ahead(&mut self, which: usize, start: &str) -> Option<usize> {
+        let known = self.ahead.get_mut(which)?;
+        let place = (*known)?;
+        if place < self.at || !self.text.get(place..)?.starts_with(start) {
+            *known = self.text.get(self.at..)?.find(start).map(|at| at + self.at);
+        }
+        known.map(|place| place - self.at)
     }
 
     fn rest(&self) -> &'a str {
@@ -165,8 +179,9 @@ impl<'a> Lexer<'a> {
             // The earliest tag; of two at the same place the longer one.
             let found = starts
                 .iter()
-                .filter(|(start, _)| !start.is_empty())
-                .filter_map(|(start, kind)| rest.find(start).map(|at| (at, start.len(), *kind)))
+                .enumerate()
+                .filter(|(_, (start, _))| !start.is_empty())
+                .filter_map(|(which, (start, kind))| Some((self.find_ahead(which, start)?, start.len(), *kind)))
                 .min_by_key(|(at, len, _)| (*at, usize::MAX - len));
             let Some((at, len, kind)) = found else {
                 if !rest.is_empty() {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::table::Table;
 use super::super::view::View;
-use crate::report::{json, text};
+use crate::report::{page, text};
 
 /// Columns of the table: more cannot be looked at, and CSV has them.
 const MOST_COLUMNS: usize = 24;
@@ -36,20 +36,9 @@ struct Cells {
 #[derive(Serialize)]
 struct Host(String, usize, HashMap<usize, String>);
 
-/// As JSON that can stand in a page: no `<` in it.
+/// As JSON that can stand in a page.
 pub fn json(view: &View<'_>) -> String {
-    let line = json::line(&data(view)).unwrap_or_else(|_| b"null".to_vec());
-    let text = String::from_utf8_lossy(&line);
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("\\u003c"),
-            '>' => out.push_str("\\u003e"),
-            '&' => out.push_str("\\u0026"),
-            c => out.push(c),
-        }
-    }
-    out
+    page::data(&data(view))
 }
 
 fn data(view: &View<'_>) -> Data {

@@ -87,7 +87,7 @@ fn layout_bars(view: &View<'_>) -> Vec<Bar> {
                     label: format!("{} other shapes", text::count(hidden)),
                     hosts: rest,
                     title: "in the table".to_owned(),
-                    link: Some("hosts".to_owned()),
+                    link: Some("table-head".to_owned()),
                 });
             }
             continue;

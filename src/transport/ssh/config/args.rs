@@ -27,7 +27,10 @@ pub(super) fn read(words: &[String]) -> Result<Words, String> {
                 }
                 continue;
             }
-            let attached = flags.get(index + flag.len_utf8()..).unwrap_or_default();
+            let attached = flags
+                .get(index..)
+                .and_then(|rest| rest.get(flag.len_utf8()..))
+                .unwrap_or_default();
             let value = if attached.is_empty() {
                 words
                     .next()

@@ -42,7 +42,7 @@ impl SshConfig {
                 retries: request.retries,
                 ..ConnectRequest::default()
             };
-            let mut settings = self.resolve_deep(&HostName::new(host), &own, depth + 1)?;
+            let mut settings = self.resolve_deep(&HostName::new(host), &own, depth.saturating_add(1))?;
             // Only the first can have jump hosts of its own.
             if index == 0 {
                 jumps = std::mem::take(&mut settings.jumps);

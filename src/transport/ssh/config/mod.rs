@@ -55,7 +55,7 @@ impl SshConfig {
         } else {
             let mut files = Vec::new();
             for path in [user.home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")] {
-                files.extend(parse::read(&path, &user.home, 0)?);
+                files.extend(parse::read(&path, &user.home)?);
             }
             files
         };
@@ -271,7 +271,7 @@ fn is_address(name: &str) -> bool {
 }
 
 fn read_alone(file: &Path, home: &Path) -> Result<Vec<Vec<Line>>, String> {
-    match parse::read(file, home, 0)? {
+    match parse::read(file, home)? {
         Some(lines) => Ok(vec![lines]),
         None => Err(format!("there is no ssh_config `{}`", file.display())),
     }

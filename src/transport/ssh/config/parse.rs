@@ -1,5 +1,6 @@
 //! ssh_config text into lines: keywords, arguments, quotes, and what `Include` brings in. Nothing is judged here.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// One line that says something.
@@ -19,10 +20,30 @@ pub(super) struct Line {
 
 /// `Include`s inside `Include`s: as many as ssh allows.
 const DEPTH: u32 = 16;
+/// Files in all: two that include each other twice would be sixty thousand.
+const FILES: usize = 1000;
+/// The largest file that is read.
+const LARGEST: u64 = 16 << 20;
 
 /// Reads a file and what it includes. `None`: there is no such file.
-pub(super) fn read(path: &Path, home: &Path, depth: u32) -> Result<Option<Vec<Line>>, String> {
-    let text = match std::fs::read(path) {
+pub(super) fn read(path: &Path, home: &Path) -> Result<Option<Vec<Line>>, String> {
+    let mut left = FILES;
+    read_deep(path, home, 0, &mut left)
+}
+
+fn content(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path)?
+        .take(LARGEST.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if read as u64 > LARGEST {
+        return Err(std::io::Error::other("it is too large for a file of ssh_config"));
+    }
+    Ok(bytes)
+}
+
+fn read_deep(path: &Path, home: &Path, depth: u32, left: &mut usize) -> Result<Option<Vec<Line>>, String> {
+    let text = match content(path) {
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| format!("`{}` is not valid UTF-8", path.display()))?,
         Err(error)
             if matches!(
@@ -41,8 +62,8 @@ pub(super) fn read(path: &Path, home: &Path, depth: u32) -> Result<Option<Vec<Li
         home.join(".ssh")
     };
     let mut lines = Vec::new();
-    for (index, text) in text.lines().enumerate() {
-        let at = format!("{}:{}", path.display(), index + 1);
+    for (number, text) in (1_usize..).zip(text.lines()) {
+        let at = format!("{}:{number}", path.display());
         let Some(mut line) = split(text, &at)? else { continue };
         if line.keyword == "include" {
             if depth >= DEPTH {
@@ -50,7 +71,11 @@ pub(super) fn read(path: &Path, home: &Path, depth: u32) -> Result<Option<Vec<Li
             }
             for word in &line.words {
                 for file in glob(&expand(word, home, &base)) {
-                    line.included.extend(read(&file, home, depth + 1)?);
+                    *left = left
+                        .checked_sub(1)
+                        .ok_or_else(|| format!("{at}: more than {FILES} files are included"))?;
+                    line.included
+                        .extend(read_deep(&file, home, depth.saturating_add(1), left)?);
                 }
             }
         }
@@ -196,14 +221,19 @@ mod tests {
         std::fs::write(ssh.join("conf.d/b"), "Port 2").unwrap();
         std::fs::write(ssh.join("conf.d/a"), "Port 1").unwrap();
         std::fs::write(ssh.join("config"), "Include conf.d/* none\n").unwrap();
-        let lines = read(&ssh.join("config"), home.path(), 0).unwrap().unwrap();
+        let lines = read(&ssh.join("config"), home.path()).unwrap().unwrap();
         let ports: Vec<&str> = lines[0].included.iter().map(|file| file[0].words[0].as_str()).collect();
         assert_eq!(ports, ["1", "2"]);
         std::fs::write(ssh.join("config"), "Include config\n").unwrap();
+        assert!(read(&ssh.join("config"), home.path()).unwrap_err().contains("too many"));
+        std::fs::write(ssh.join("config"), "Include config config\n").unwrap();
+        let error = read(&ssh.join("config"), home.path()).unwrap_err();
         assert!(
-            read(&ssh.join("config"), home.path(), 0)
-                .unwrap_err()
-                .contains("too many")
+            error.contains("too many") || error.contains("more than 1000"),
+            "{error}"
         );
+        std::fs::write(ssh.join("config"), "Include /dev/zero\n").unwrap();
+        let error = read(&ssh.join("config"), home.path()).unwrap_err();
+        assert!(error.contains("too large"), "{error}");
     }
 }

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 
 const BEGIN: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";
 const END: &str = "-----END OPENSSH PRIVATE KEY-----";
+/// Most rounds of key derivation that are done: minutes.
+const MOST_ROUNDS: u32 = 10_000;
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
 /// Why a file could not be decrypted.
@@ -103,7 +105,7 @@ impl File {
         if self.kdf != "bcrypt" {
             return Err(Failure::Cipher(self.kdf.clone()));
         }
-        let key_length = match self.cipher.as_str() {
+        let key_length: usize = match self.cipher.as_str() {
             "aes256-ctr" | "aes256-cbc" => 32,
             "aes192-ctr" | "aes192-cbc" => 24,
             "aes128-ctr" | "aes128-cbc" => 16,
@@ -112,9 +114,13 @@ impl File {
         let mut options = Reader(&self.options);
         let salt = options.string().map_err(Failure::Malformed)?;
         let rounds = options.number().map_err(Failure::Malformed)?;
-        let mut secret = Zeroizing::new(vec![0u8; key_length + 16]);
+        let mut secret = Zeroizing::new(vec![0u8; key_length.saturating_add(16)]);
         if passphrase.is_empty() {
             return Err(Failure::WrongPassphrase);
+        }
+        // Each takes milliseconds; `ssh-keygen` makes 16 or 24, and a damaged file may ask for years.
+        if rounds > MOST_ROUNDS {
+            return Err(Failure::Malformed("its key derivation is out of bounds"));
         }
         bcrypt_pbkdf::bcrypt_pbkdf(passphrase.as_bytes(), salt, rounds, &mut secret)
             .map_err(|_| Failure::Malformed("its key derivation is out of bounds"))?;
@@ -137,7 +143,7 @@ impl File {
         put(&mut out, &self.public);
         put(&mut out, &plain);
         let encoded = Zeroizing::new(STANDARD.encode(&*out));
-        let mut text = Zeroizing::new(String::with_capacity(encoded.len() * 2));
+        let mut text = Zeroizing::new(String::with_capacity(encoded.len().saturating_mul(2)));
         text.push_str(BEGIN);
         for (index, letter) in encoded.chars().enumerate() {
             if index % 70 == 0 {

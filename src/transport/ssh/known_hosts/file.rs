@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
-use super::entry::{self, Entry};
+use super::entry::{self, Entry, Marker};
 use super::pattern::{Hashed, PatternList};
 
 /// Warnings told about one file; the rest is counted.
@@ -17,7 +18,12 @@ pub(super) struct KnownFile {
     patterns: Vec<(PatternList, usize)>,
     hashed: Vec<(Hashed, usize)>,
     lines: usize,
+    /// Names by key, made when it is asked for.
+    names: OnceLock<Names>,
 }
+
+/// Lines and names by key.
+type Names = HashMap<Vec<u8>, Vec<(usize, String)>>;
 
 impl KnownFile {
     /// Reads a file's bytes. What cannot be understood is skipped and warned about, with its place.
@@ -27,10 +33,9 @@ impl KnownFile {
             ..Self::default()
         };
         let mut skipped = 0usize;
-        for (index, line) in text.split(|&b| b == b'\n').enumerate() {
-            let number = index + 1;
+        for (number, line) in (1..).zip(text.split(|&b| b == b'\n')) {
             if let Err(reason) = file.add(line, number) {
-                skipped += 1;
+                skipped = skipped.saturating_add(1);
                 if skipped <= MAX_WARNINGS {
                     tracing::warn!("{}:{number}: skipped: {reason}", file.path);
                 }
@@ -44,7 +49,11 @@ impl KnownFile {
             file.lines = 0;
         }
         if skipped > MAX_WARNINGS {
-            tracing::warn!("{}: {} more lines skipped", file.path, skipped - MAX_WARNINGS);
+            tracing::warn!(
+                "{}: {} more lines skipped",
+                file.path,
+                skipped.saturating_sub(MAX_WARNINGS)
+            );
         }
         file
     }
@@ -54,7 +63,7 @@ impl KnownFile {
         self.path = path.display().to_string();
         // The line is ours: it can be read.
         let _ = self.add(line.as_bytes(), number);
-        self.lines += 1;
+        self.lines = self.lines.saturating_add(1);
     }
 
     /// How many lines there are.
@@ -67,6 +76,7 @@ impl KnownFile {
         let Some((names, entry)) = entry::parse(line, number)? else {
             return Ok(());
         };
+        self.names = OnceLock::new();
         let index = self.entries.len();
         if names.starts_with('|') {
             self.hashed
@@ -80,6 +90,33 @@ impl KnownFile {
         }
         self.entries.push(entry);
         Ok(())
+    }
+
+    /// The plain names that have this key, with their lines.
+    pub(super) fn names_of(&self, key: &[u8]) -> Vec<String> {
+        let index = self.names.get_or_init(|| {
+            let mut index = Names::new();
+            #[expect(clippy::iter_over_hash_type, reason = "each list is sorted in the end")]
+            for (name, places) in &self.plain {
+                for entry in places.iter().filter_map(|place| self.entries.get(*place)) {
+                    if entry.marker == Marker::None {
+                        let names = index.entry(entry.key.clone()).or_default();
+                        names.push((entry.line, name.clone()));
+                    }
+                }
+            }
+            #[expect(clippy::iter_over_hash_type, reason = "each list is sorted by itself")]
+            for names in index.values_mut() {
+                names.sort();
+                names.dedup();
+            }
+            index
+        });
+        let names = index.get(key).map(Vec::as_slice).unwrap_or_default();
+        names
+            .iter()
+            .map(|(line, name)| format!("{name} ({}:{line})", self.path))
+            .collect()
     }
 
     /// Every line for `name`, in file order, each with the file's path.

@@ -8,11 +8,11 @@ mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzz;
 pub(super) mod pattern;
+mod write;
 
 use std::collections::HashMap;
-use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +22,7 @@ use sha2::{Digest, Sha256};
 
 pub use entry::{Entry, Marker, key_type};
 use file::KnownFile;
+pub use write::{NewKey, Written, hash_name, write_keys};
 
 /// What the files say about a host's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,24 +142,8 @@ impl KnownHosts {
     /// worker or program) is looked at first.
     pub fn remember(&self, file: &Path, name: &str, key: &[u8]) -> Result<Answer, String> {
         let fail = |what: &str, error: std::io::Error| format!("cannot {what} `{}`: {error}", file.display());
-        if let Some(dir) = file.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.exists()) {
-            use std::os::unix::fs::DirBuilderExt;
-            std::fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(dir)
-                .map_err(|error| fail("make the directory of", error))?;
-        }
-        let mut handle = OpenOptions::new()
-            .append(true)
-            .read(true)
-            .create(true)
-            .mode(0o600)
-            .open(file)
-            .map_err(|error| fail("write", error))?;
         let mut cache = self.lock();
-        rustix::fs::flock(&handle, rustix::fs::FlockOperation::LockExclusive)
-            .map_err(|error| fail("lock", error.into()))?;
+        let mut handle = write::locked(file)?;
         let cached = Self::fresh(&mut cache, file)?;
         let lines = collect(cached, name);
         match judge(&lines, key) {
@@ -177,11 +162,26 @@ impl KnownHosts {
             .map_err(|error| fail("write", error))?;
         let meta = handle.metadata().map_err(|error| fail("read", error))?;
         if let Some(cached) = cache.get_mut(file) {
-            let number = cached.base.lines() + cached.added.lines() + 1;
+            let number = cached
+                .base
+                .lines()
+                .saturating_add(cached.added.lines())
+                .saturating_add(1);
             cached.added.add_line(line.trim(), file, number);
             cached.stamp = Stamp::of(&meta);
         }
         Ok(Answer::Known)
+    }
+
+    /// Other names under which `files` have this key in plain words, with their places.
+    pub fn names_of(&self, files: &[PathBuf], key: &[u8], but: &str) -> Result<Vec<String>, String> {
+        let mut found = Vec::new();
+        for file in files {
+            let base = Self::fresh(&mut self.lock(), file)?.base.clone();
+            found.extend(base.names_of(key));
+        }
+        found.retain(|name| name.split(' ').next() != Some(but));
+        Ok(found)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Cached>> {
@@ -250,7 +250,9 @@ fn collect(cached: &Cached, name: &str) -> Vec<(String, Entry)> {
 fn ends_with_newline(mut handle: &std::fs::File, length: u64) -> bool {
     use std::io::{Read, Seek, SeekFrom};
     let mut last = [0u8; 1];
-    handle.seek(SeekFrom::Start(length - 1)).is_ok() && handle.read_exact(&mut last).is_ok() && last[0] == b'\n'
+    handle.seek(SeekFrom::Start(length.saturating_sub(1))).is_ok()
+        && handle.read_exact(&mut last).is_ok()
+        && last == *b"\n"
 }
 
 fn without_port(name: &str) -> Option<&str> {

@@ -14,20 +14,20 @@ pub(crate) fn matches(pattern: &str, text: &str) -> bool {
         match pattern.get(p) {
             Some(b'*') => {
                 star = Some((p, t));
-                p += 1;
+                p = p.saturating_add(1);
             }
             Some(b'?') => {
-                p += 1;
-                t += 1;
+                p = p.saturating_add(1);
+                t = t.saturating_add(1);
             }
             Some(byte) if Some(byte) == text.get(t) => {
-                p += 1;
-                t += 1;
+                p = p.saturating_add(1);
+                t = t.saturating_add(1);
             }
             _ => match star {
                 Some((at, from)) => {
-                    p = at + 1;
-                    t = from + 1;
+                    p = at.saturating_add(1);
+                    t = from.saturating_add(1);
                     star = Some((at, t));
                 }
                 None => return false,
@@ -90,6 +90,7 @@ impl Hashed {
 }
 
 /// HMAC-SHA1 of a name.
+#[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
 pub(crate) fn hash(salt: &[u8], name: &str) -> Vec<u8> {
     let mut mac = Hmac::<Sha1>::new_from_slice(salt).expect("HMAC takes keys of any length");
     mac.update(name.as_bytes());

@@ -327,7 +327,7 @@ impl SftpClient {
                     Ok(id) => drop(asked.insert(id, next)),
                     Err(answer) => set(&mut answers, next, answer),
                 }
-                next += 1;
+                next = next.saturating_add(1);
             }
             if asked.is_empty() && next == count {
                 break;

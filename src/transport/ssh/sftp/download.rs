@@ -25,6 +25,8 @@ struct Slot {
     /// Next byte to ask for.
     offset: u64,
     received: u64,
+    /// Where the last piece ends. Pieces do not overlap, so there is a gap when this is more than was received.
+    end: u64,
     unanswered: usize,
     /// Size unknown: one read after the other up to the end of the file.
     sequential: bool,
@@ -96,14 +98,14 @@ pub(super) fn download(
 impl Downloader<'_, '_> {
     fn run(&mut self, client: &mut SftpClient, deadline: &Deadline) -> Result<(), SessionError> {
         loop {
-            while self.slots.len() + self.opening < FILES {
+            while self.slots.len().saturating_add(self.opening) < FILES {
                 let Some(file) = self.files.get(self.next) else { break };
                 let id = client.request(kind::OPEN, |w| {
                     w.string(file.path).u32(open::READ).attributes(&Attributes::default())
                 });
                 self.asked.insert(id, (self.next, Asked::Open));
-                self.opening += 1;
-                self.next += 1;
+                self.opening = self.opening.saturating_add(1);
+                self.next = self.next.saturating_add(1);
             }
             self.feed(client);
             if self.asked.is_empty() && self.next == self.files.len() {
@@ -131,7 +133,7 @@ impl Downloader<'_, '_> {
     fn look(&mut self, client: &mut SftpClient, index: usize) {
         if let Some(slot) = self.slots.get_mut(&index) {
             let id = client.request(kind::FSTAT, |w| w.string(&slot.handle));
-            slot.unanswered += 1;
+            slot.unanswered = slot.unanswered.saturating_add(1);
             self.asked.insert(id, (index, Asked::Look));
         }
     }
@@ -168,10 +170,10 @@ impl Downloader<'_, '_> {
                 .u64(offset)
                 .u32(u32::try_from(length).unwrap_or(u32::MAX))
         });
-        slot.unanswered += 1;
+        slot.unanswered = slot.unanswered.saturating_add(1);
         self.asked.insert(id, (index, Asked::Read { offset, length }));
         self.in_flight = self.in_flight.saturating_add(length);
-        self.reads += 1;
+        self.reads = self.reads.saturating_add(1);
     }
 
     /// Takes one answer. True: the file was opened, ask what it is. The error is a broken protocol.
@@ -194,6 +196,7 @@ impl Downloader<'_, '_> {
                 expected: file.size,
                 offset: 0,
                 received: 0,
+                end: 0,
                 unanswered: 0,
                 sequential: file.size == 0,
                 at_end: false,
@@ -226,7 +229,8 @@ impl Downloader<'_, '_> {
                         self.feeding.push_back(index);
                     } else {
                         slot.expected = 0;
-                        slot.sequential = true;
+                        // Where reads are on their way already it had a size, and is empty now.
+                        slot.sequential = slot.offset == 0;
                     }
                     check_limit(slot, file.limit);
                 }
@@ -248,6 +252,7 @@ impl Downloader<'_, '_> {
                             return Ok(false);
                         }
                         slot.received = slot.received.saturating_add(got);
+                        slot.end = slot.end.max(offset.saturating_add(got));
                         check_limit(slot, file.limit);
                         if slot.failure.is_none() {
                             if let Err(error) = self.sink.write(index, *offset, bytes) {
@@ -304,12 +309,14 @@ impl Downloader<'_, '_> {
                     slot.received, slot.expected
                 );
                 slot.failure = Some(FileError::failed(reason));
+            } else if slot.end != slot.received {
+                slot.failure = Some(FileError::failed("the server left out a part of the file"));
             }
         }
         self.again.retain(|(i, _, _)| *i != index);
         slot.closing = true;
         let id = client.request(kind::CLOSE, |w| w.string(&slot.handle));
-        slot.unanswered += 1;
+        slot.unanswered = slot.unanswered.saturating_add(1);
         self.asked.insert(id, (index, Asked::Close));
     }
 }

@@ -159,10 +159,9 @@ impl<'a> Writer<'a> {
 
     /// Ends the packet.
     pub(super) fn finish(self) {
-        let length = self.out.len().saturating_sub(self.start + 4);
-        let length = u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
-        if let Some(place) = self.out.get_mut(self.start..self.start + 4) {
-            place.copy_from_slice(&length);
+        let packet = self.out.get_mut(self.start..).unwrap_or_default();
+        if let Some((place, body)) = packet.split_first_chunk_mut::<4>() {
+            *place = u32::try_from(body.len()).unwrap_or(u32::MAX).to_be_bytes();
         }
     }
 }

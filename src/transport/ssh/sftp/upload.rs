@@ -165,7 +165,7 @@ impl Uploader<'_, '_> {
         loop {
             while self.slots.len() < FILES && self.next < self.files.len() {
                 self.begin(client, self.next);
-                self.next += 1;
+                self.next = self.next.saturating_add(1);
             }
             self.feed(client);
             if self.asked.is_empty() && self.next == self.files.len() {
@@ -276,9 +276,9 @@ impl Uploader<'_, '_> {
         if want > 0 {
             let id = client.request(kind::WRITE, |w| w.string(&handle).u64(slot.offset).string(piece));
             self.asked.insert(id, (index, Asked::Write(want)));
-            slot.unanswered += 1;
+            slot.unanswered = slot.unanswered.saturating_add(1);
             slot.offset = slot.offset.saturating_add(want as u64);
-            self.in_flight += want;
+            self.in_flight = self.in_flight.saturating_add(want);
         }
         if slot.offset < file.size {
             return Ok(false);
@@ -291,7 +291,7 @@ impl Uploader<'_, '_> {
             };
             let id = client.request(kind::FSETSTAT, |w| w.string(&handle).attributes(&attributes));
             self.asked.insert(id, (index, Asked::Owner));
-            slot.unanswered += 1;
+            slot.unanswered = slot.unanswered.saturating_add(1);
         }
         let attributes = Attributes {
             mode: Some(file.mode & 0o7777),
@@ -301,17 +301,17 @@ impl Uploader<'_, '_> {
         // The server does what is asked of one handle in order, so nothing of this waits for an answer.
         let id = client.request(kind::FSETSTAT, |w| w.string(&handle).attributes(&attributes));
         self.asked.insert(id, (index, Asked::Mode));
-        slot.unanswered += 1;
+        slot.unanswered = slot.unanswered.saturating_add(1);
         if file.sync && client.extensions().fsync {
             let id = client.request(kind::EXTENDED, |w| w.string(b"fsync@openssh.com").string(&handle));
             self.asked.insert(id, (index, Asked::Sync));
-            slot.unanswered += 1;
+            slot.unanswered = slot.unanswered.saturating_add(1);
         }
         let id = client.request(kind::FSTAT, |w| w.string(&handle));
         self.asked.insert(id, (index, Asked::Look));
         let id = client.request(kind::CLOSE, |w| w.string(&handle));
         self.asked.insert(id, (index, Asked::Close));
-        slot.unanswered += 2;
+        slot.unanswered = slot.unanswered.saturating_add(2);
         slot.handle = None;
         slot.all_sent = true;
         Ok(true)
@@ -420,7 +420,7 @@ impl Uploader<'_, '_> {
                 return self.finish(index, failure.map_or(Ok(()), Err));
             }
         };
-        slot.unanswered += 1;
+        slot.unanswered = slot.unanswered.saturating_add(1);
         self.asked.insert(id, (index, asked));
     }
 

@@ -118,7 +118,7 @@ impl Walker<'_> {
             let path = self.full_path(dir, b"");
             let id = client.request(kind::OPENDIR, |w| w.string(&path));
             self.asked.insert(id, Asked::Open(dir));
-            self.open_dirs += 1;
+            self.open_dirs = self.open_dirs.saturating_add(1);
         }
         while self.asked.len() < QUESTIONS {
             if let Some(link) = self.links.pop_front() {
@@ -243,7 +243,7 @@ impl Walker<'_> {
     }
 
     fn count(&mut self) -> Result<(), SessionError> {
-        self.seen += 1;
+        self.seen = self.seen.saturating_add(1);
         if self.seen > self.limits.entries {
             let reason = format!("more than {} paths are listed: given up", self.limits.entries);
             return Err(FileError::failed(reason).at(self.root));
