@@ -183,7 +183,7 @@ fn somebody_at_a_terminal_sees_what_is_to_be_forgotten_and_is_asked() {
 }
 
 #[test]
-fn a_record_that_was_damaged_is_named_so_and_can_only_be_forgotten() {
+fn r42_a_record_that_was_damaged_is_named_so_and_can_only_be_forgotten() {
     let desk = site(&["web1", "web2"]);
     desk.cmd("run site.yml -i hosts.ini").run().code(0);
     let path = record(&desk, "web1", "counted");
