@@ -33,7 +33,7 @@ fn error(settings: &ConnectSettings) -> Option<ConnectError> {
 }
 
 #[test]
-fn every_kind_of_line_is_judged_as_by_ssh() {
+fn r13_every_kind_of_line_is_judged_as_by_ssh() {
     let sshd = Sshd::start(&Options {
         host_keys: &["ed25519", "rsa", "ecdsa"],
         ..Options::default()
@@ -104,7 +104,7 @@ fn every_kind_of_line_is_judged_as_by_ssh() {
 }
 
 #[test]
-fn an_unknown_key_gets_no_login_and_accept_new_writes_it_once() {
+fn r12_an_unknown_key_gets_no_login_and_accept_new_writes_it_once() {
     let sshd = Sshd::start(&Options::default());
     let mut settings = settings(&sshd);
     let file = sshd.path("new/known_hosts");
@@ -135,7 +135,7 @@ fn an_unknown_key_gets_no_login_and_accept_new_writes_it_once() {
 }
 
 #[test]
-fn an_authority_alone_is_refused_with_its_place() {
+fn r13_an_authority_alone_is_refused_with_its_place() {
     let sshd = Sshd::start(&Options::default());
     let mut settings = settings(&sshd);
     let line = format!(
@@ -149,4 +149,24 @@ fn an_authority_alone_is_refused_with_its_place() {
     settings.known_hosts = vec![sshd.path("plain")];
     std::fs::write(sshd.path("plain"), sshd.known_hosts_lines()).unwrap();
     assert!(connect(&settings).is_ok());
+}
+
+#[test]
+fn r13_a_key_that_is_revoked_without_the_port_is_refused_where_new_keys_are_accepted() {
+    let sshd = Sshd::start(&Options::default());
+    let mut settings = settings(&sshd);
+    let file = sshd.path("revoked");
+    let key = std::fs::read_to_string(sshd.path("host_ed25519.pub")).unwrap();
+    let text = format!("@revoked {} {key}", sshd.address);
+    std::fs::write(&file, &text).unwrap();
+    settings.known_hosts = vec![file.clone()];
+    settings.host_key_check = HostKeyCheck::AcceptNew;
+    let refused = error(&settings).unwrap();
+    assert!(
+        refused.message.contains("revoked at") || refused.message.contains("REVOKED"),
+        "{refused}"
+    );
+    assert!(!sshd.log().contains("publickey"), "{}", sshd.log());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+    assert!(!ssh_accepts(&sshd, &file));
 }

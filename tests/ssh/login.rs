@@ -56,7 +56,7 @@ fn a_failed_login_says_what_was_tried_and_what_is_taken() {
 }
 
 #[test]
-fn no_more_than_five_keys_are_offered() {
+fn r15_no_more_than_five_keys_are_offered() {
     let sshd = Sshd::start(&Options::default());
     let mut settings = settings(&sshd);
     settings.key_files = (0..8)
@@ -111,7 +111,7 @@ impl Drop for Agent {
 }
 
 #[test]
-fn all_keys_of_the_agent_are_tried_unless_only_ours_may_be() {
+fn r15_all_keys_of_the_agent_are_tried_unless_only_ours_may_be() {
     let sshd = Sshd::start(&Options::default());
     let other = sshd.path("other");
     sshd::key(&other, "rsa", "");
@@ -158,7 +158,7 @@ fn a_certificate_beside_the_key_is_used() {
 }
 
 #[test]
-fn old_servers_are_told_what_they_lack() {
+fn r14_old_servers_are_told_what_they_lack() {
     let sshd = Sshd::start(&Options {
         config: "KexAlgorithms diffie-hellman-group14-sha1\n",
         ..Options::default()

@@ -6,8 +6,11 @@
 mod sshd;
 
 mod become_user;
+mod config_like_ssh;
+mod dice;
 mod exec;
 mod host_keys;
+mod keys_like_ssh;
 mod login;
 mod proxies;
 mod support;

@@ -57,6 +57,7 @@ impl SshConfig {
             for path in [user.home.join(".ssh/config"), PathBuf::from("/etc/ssh/ssh_config")] {
                 files.extend(parse::read(&path, &user.home)?);
             }
+            files.iter().try_for_each(|lines| select::check(lines))?;
             files
         };
         Ok(Self {
@@ -125,7 +126,8 @@ impl SshConfig {
         let address = match &options.hostname {
             Some(hostname) => tokens.fill(hostname, false)?,
             None => named.to_owned(),
-        };
+        }
+        .to_ascii_lowercase();
         // ssh looks at the name it was given only; what `HostName` makes of it goes into commands as well.
         if !is_address(&address) {
             return Err(format!("`{}` is not a host name or address", address.escape_default()));
@@ -190,6 +192,7 @@ impl SshConfig {
         }
         let mut asked = select::Asked {
             named,
+            sought: named,
             local_user: &self.user.name,
             last: false,
         };
@@ -198,7 +201,10 @@ impl SshConfig {
             again |= select::walk(file, &asked, &mut options)?;
         }
         if again {
-            asked.last = true;
+            // The address is settled by now, and is what `Host` is about.
+            let address = options.address(named);
+            options.hostname = Some(address.replace('%', "%%"));
+            (asked.sought, asked.last) = (&address, true);
             for file in files.iter() {
                 select::walk(file, &asked, &mut options)?;
             }
@@ -272,7 +278,7 @@ fn is_address(name: &str) -> bool {
 
 fn read_alone(file: &Path, home: &Path) -> Result<Vec<Vec<Line>>, String> {
     match parse::read(file, home)? {
-        Some(lines) => Ok(vec![lines]),
+        Some(lines) => select::check(&lines).map(|()| vec![lines]),
         None => Err(format!("there is no ssh_config `{}`", file.display())),
     }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::parse::Line;
-use crate::names::parse_duration;
 use crate::transport::HostKeyCheck;
 
 /// What was said so far; `None` was not said.
@@ -19,6 +18,8 @@ pub(super) struct Options {
     pub(super) identities_only: Option<bool>,
     pub(super) identity_agent: Option<String>,
     pub(super) proxy: Option<Proxy>,
+    /// `ProxyJump none` was said before anything else about jumps.
+    no_jump: bool,
     pub(super) user_known_hosts: Option<Vec<String>>,
     pub(super) global_known_hosts: Option<Vec<String>>,
     pub(super) host_key_check: Option<HostKeyCheck>,
@@ -38,6 +39,29 @@ pub(super) enum Proxy {
     Command(String),
 }
 
+/// A time as sshd_config(5) has it: `90`, `90s`, `1h30m`, the parts added up.
+fn time(text: &str) -> Option<Duration> {
+    let mut seconds: u64 = 0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, after) = rest.split_at_checked(digits)?;
+        let mut letters = after.chars();
+        let unit = match letters.next().map(|letter| letter.to_ascii_lowercase()) {
+            None | Some('s') => 1,
+            Some('m') => 60,
+            Some('h') => 60 * 60,
+            Some('d') => 24 * 60 * 60,
+            Some('w') => 7 * 24 * 60 * 60,
+            Some(_) => return None,
+        };
+        seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(unit)?)?;
+        rest = letters.as_str();
+    }
+    // ssh counts in an int.
+    (!text.is_empty() && i32::try_from(seconds).is_ok()).then(|| Duration::from_secs(seconds))
+}
+
 fn set<T>(slot: &mut Option<T>, value: T) {
     if slot.is_none() {
         *slot = Some(value);
@@ -45,13 +69,32 @@ fn set<T>(slot: &mut Option<T>, value: T) {
 }
 
 impl Options {
+    /// The address that a name stands for so far, in lower case.
+    pub(super) fn address(&self, named: &str) -> String {
+        let address = match &self.hostname {
+            Some(hostname) => hostname.replace("%h", named).replace("%%", "%"),
+            None => named.to_owned(),
+        };
+        address.to_ascii_lowercase()
+    }
+
     /// Takes one line over. Keywords that are about something else are no concern of ours.
     pub(super) fn apply(&mut self, line: &Line) -> Result<(), String> {
-        let first = || {
-            line.words
-                .first()
-                .cloned()
-                .ok_or_else(|| format!("{}: `{}` without a value", line.at, line.keyword))
+        let none = || format!("{}: `{}` without a value", line.at, line.keyword);
+        let first = || match line.words.as_slice() {
+            [] => Err(none()),
+            [word] => Ok(word.clone()),
+            [_, more, ..] => Err(format!("{}: `{more}` after the value of `{}`", line.at, line.keyword)),
+        };
+        let files = || {
+            let is_none = |word: &String| word.eq_ignore_ascii_case("none");
+            match line.words.as_slice() {
+                [] => Err(none()),
+                words if words.len() > 1 && words.iter().any(is_none) => {
+                    Err(format!("{}: `none` beside other files of `{}`", line.at, line.keyword))
+                }
+                words => Ok(words.to_vec()),
+            }
         };
         let wrong = |what: &str| format!("{}: `{}` is no {what} for `{}`", line.at, line.rest, line.keyword);
         let yes = |slot: &mut Option<bool>| -> Result<(), String> {
@@ -82,23 +125,30 @@ impl Options {
             "identityagent" => set(&mut self.identity_agent, first()?),
             "proxyjump" => {
                 let jump = first()?;
-                let none = jump.eq_ignore_ascii_case("none");
-                set(&mut self.proxy, if none { Proxy::None } else { Proxy::Jump(jump) });
+                if jump.eq_ignore_ascii_case("none") {
+                    // A command may still come.
+                    self.no_jump = true;
+                } else if !self.no_jump {
+                    set(&mut self.proxy, Proxy::Jump(jump));
+                }
             }
             "proxycommand" => {
                 let command = line.rest.trim();
-                let none = command.eq_ignore_ascii_case("none");
+                if command.is_empty() {
+                    return Err(none());
+                }
+                let is_none = command.eq_ignore_ascii_case("none");
                 set(
                     &mut self.proxy,
-                    if none {
+                    if is_none {
                         Proxy::None
                     } else {
                         Proxy::Command(command.to_owned())
                     },
                 );
             }
-            "userknownhostsfile" => set(&mut self.user_known_hosts, line.words.clone()),
-            "globalknownhostsfile" => set(&mut self.global_known_hosts, line.words.clone()),
+            "userknownhostsfile" => set(&mut self.user_known_hosts, files()?),
+            "globalknownhostsfile" => set(&mut self.global_known_hosts, files()?),
             "stricthostkeychecking" => {
                 let check = match first()?.to_ascii_lowercase().as_str() {
                     // Nobody is there to be asked.
@@ -109,11 +159,11 @@ impl Options {
                 };
                 set(&mut self.host_key_check, check);
             }
-            "hostkeyalias" => set(&mut self.host_key_alias, first()?),
+            "hostkeyalias" => set(&mut self.host_key_alias, first()?.to_ascii_lowercase()),
             "connecttimeout" => {
                 let text = first()?;
                 if !text.eq_ignore_ascii_case("none") {
-                    let time = parse_duration(&text).map_err(|_| wrong("time"))?;
+                    let time = time(&text).ok_or_else(|| wrong("time"))?;
                     if !time.is_zero() {
                         set(&mut self.timeout, time);
                     }
@@ -128,8 +178,12 @@ impl Options {
                 set(&mut self.attempts, count);
             }
             "pubkeyauthentication" => {
-                let value = first()?.to_ascii_lowercase();
-                set(&mut self.pubkey, value != "no" && value != "false");
+                let value = match first()?.to_ascii_lowercase().as_str() {
+                    "yes" | "true" | "unbound" | "host-bound" => true,
+                    "no" | "false" => false,
+                    _ => return Err(wrong("yes, no, unbound or host-bound")),
+                };
+                set(&mut self.pubkey, value);
             }
             "passwordauthentication" => yes(&mut self.password)?,
             "kbdinteractiveauthentication" | "challengeresponseauthentication" => yes(&mut self.keyboard)?,

@@ -8,10 +8,27 @@ use crate::transport::ssh::known_hosts::pattern::{PatternList, matches};
 pub(super) struct Asked<'a> {
     /// The name the user gave.
     pub(super) named: &'a str,
+    /// What `Host` is held against: that name, in the second look the address it stands for.
+    pub(super) sought: &'a str,
     /// The local user.
     pub(super) local_user: &'a str,
     /// The second look, in which `Match final` matches.
     pub(super) last: bool,
+}
+
+/// Lines that are wrong are wrong also where they are about another host.
+pub(super) fn check(lines: &[Line]) -> Result<(), String> {
+    for line in lines {
+        match line.keyword.as_str() {
+            "host" | "include" if line.words.is_empty() => {
+                return Err(format!("{}: `{}` without a value", line.at, line.keyword));
+            }
+            "match" | "host" => {}
+            "include" => line.included.iter().try_for_each(|file| check(file))?,
+            _ => Options::default().apply(line)?,
+        }
+    }
+    Ok(())
 }
 
 /// Walks `lines` and takes over those that are about the host. True when there was a `Match final` or `canonical`.
@@ -25,7 +42,7 @@ fn walk_from(lines: &[Line], asked: &Asked<'_>, options: &mut Options, outer: bo
     for line in lines {
         match line.keyword.as_str() {
             // Inside a block that does not match, an included file cannot switch itself on.
-            "host" => active = outer && host(&line.words, asked.named),
+            "host" => active = outer && host(&line.words, asked.sought),
             "match" => {
                 let (matched, last) = criteria(line, asked, options)?;
                 active = outer && matched;
@@ -59,9 +76,10 @@ fn criteria(line: &Line, asked: &Asked<'_>, options: &Options) -> Result<(bool, 
     let mut words = line.words.iter();
     let mut matched = true;
     let mut wants_last = false;
-    let mut any = false;
+    let mut any = 0_usize;
     while let Some(word) = words.next() {
-        any = true;
+        any = any.saturating_add(1);
+        let is_end = words.len() == 0;
         // `host=pattern` is allowed for `host pattern`.
         let (word, mut inline) = match word.split_once('=') {
             Some((word, value)) => (word, Some(value.to_owned())),
@@ -78,18 +96,15 @@ fn criteria(line: &Line, asked: &Asked<'_>, options: &Options) -> Result<(bool, 
                 .ok_or_else(|| format!("{}: `{word}` in Match without a value", line.at))
         };
         let hit = match name.as_str() {
+            "all" if any > 2 || !is_end => {
+                return Err(format!("{}: `all` beside other criteria of Match", line.at));
+            }
             "all" => true,
             "final" | "canonical" => {
                 wants_last |= name == "final";
                 asked.last
             }
-            "host" => {
-                let real = match &options.hostname {
-                    Some(hostname) => hostname.replace("%h", asked.named).replace("%%", "%"),
-                    None => asked.named.to_owned(),
-                };
-                PatternList::parse(&value()?).matches(&real.to_ascii_lowercase())
-            }
+            "host" => PatternList::parse(&value()?).matches(&options.address(asked.named)),
             "originalhost" => PatternList::parse(&value()?).matches(&asked.named.to_ascii_lowercase()),
             "user" => {
                 let user = options.user.as_deref().unwrap_or(asked.local_user);
@@ -113,7 +128,7 @@ fn criteria(line: &Line, asked: &Asked<'_>, options: &Options) -> Result<(bool, 
         };
         matched &= hit != negated;
     }
-    if !any {
+    if any == 0 {
         return Err(format!("{}: Match without criteria", line.at));
     }
     Ok((matched, wants_last))

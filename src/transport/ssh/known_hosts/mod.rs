@@ -112,11 +112,13 @@ impl KnownHosts {
     pub fn check(&self, files: &[PathBuf], name: &str, key: &[u8]) -> Result<Answer, String> {
         let lines = self.lines_for(files, name)?;
         let answer = judge(&lines, key);
-        // As `ssh` does: an entry without the port is good enough for a host on another one, but no alarm.
-        if let (Answer::Unknown { .. }, Some(plain)) = (&answer, without_port(name))
-            && judge(&self.lines_for(files, plain)?, key) == Answer::Known
-        {
-            return Ok(Answer::Known);
+        // As `ssh` does: an entry without the port is good enough for a host on another one, and a key that is revoked
+        // there is revoked. Another key is no alarm.
+        if let (Answer::Unknown { .. }, Some(plain)) = (&answer, without_port(name)) {
+            match judge(&self.lines_for(files, plain)?, key) {
+                plain @ (Answer::Known | Answer::Revoked { .. }) => return Ok(plain),
+                Answer::Unknown { .. } | Answer::Changed { .. } => {}
+            }
         }
         Ok(answer)
     }
@@ -359,6 +361,9 @@ mod tests {
         let k = key("ssh-ed25519", 1);
         let text = format!("{}@revoked {}", line("web1", &k), line("*", &k));
         assert_eq!(check(&text, "web1", &k), Answer::Revoked { at: "2".to_owned() });
+        // Also for the host on another port, which nothing else is known about.
+        let text = format!("@revoked {}", line("web1", &k));
+        assert_eq!(check(&text, "[web1]:2222", &k), Answer::Revoked { at: "1".to_owned() });
     }
 
     #[test]
