@@ -710,6 +710,8 @@ mod tests {
             nth: 0,
             item: None,
             index: None,
+            became: None,
+            marker: None,
             repeatable: false,
             command: "mkfs".to_owned(),
         };
