@@ -13,7 +13,7 @@ use crate::names::parse_duration;
 
 /// Runs commands and Ansible playbooks on many hosts over SSH, with nothing on the hosts but sshd and sh.
 #[derive(Debug, Parser)]
-#[command(name = "batchssh", version, long_version = super::version::long(), propagate_version = false)]
+#[command(name = "batchssh", version, propagate_version = false)]
 #[command(arg_required_else_help = true, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.

@@ -34,6 +34,7 @@ mod version;
 use std::io::Write as _;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit_code::ExitCode;
@@ -45,13 +46,28 @@ pub fn main() -> u8 {
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        // `-V` is the short one. The long one asks libraries, which no other command has to wait for.
+        Err(error)
+            if error.kind() == ErrorKind::DisplayVersion && std::env::args_os().any(|word| word == "--version") =>
+        {
+            return ended(
+                version::long()
+                    .map_err(Diagnostics::from)
+                    .and_then(|text| run::print(&text)),
+            );
+        }
         Err(error) => {
             // Help and version are no mistakes.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::Usage.code() } else { 0 };
         }
     };
-    match run(&cli.command) {
+    ended(run(&cli.command))
+}
+
+/// The exit code; mistakes are told.
+fn ended(result: Result<ExitCode, Diagnostics>) -> u8 {
+    match result {
         Ok(code) => code.code(),
         Err(mistakes) => {
             // Nobody reads standard error any more when this fails.

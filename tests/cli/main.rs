@@ -38,4 +38,5 @@ mod site;
 #[expect(dead_code, reason = "other tests use the rest of it")]
 mod support;
 mod vault;
+mod version;
 mod ways_out;

@@ -12,9 +12,9 @@ b_last=0
 # b_scan: the last attempt's number in b_last.
 b_scan() {
     b_last=0
-    for b_file in "$b_store/markers/$b_name".*.[id]; do
-        if [ -e "$b_file" ] || [ -L "$b_file" ]; then
-            b_number=${b_file%.?}
+    for b_found in "$b_store/markers/$b_name".*.[id]; do
+        if [ -e "$b_found" ] || [ -L "$b_found" ]; then
+            b_number=${b_found%.?}
             b_number=${b_number##*.}
             case $b_number in
             '' | 0* | *[!0-9]* | ?????????*) ;;
@@ -186,7 +186,7 @@ b_try() {
     # Somebody who knew more may be ahead.
     b_scan
     if [ "$b_last" != "$b_next" ]; then
-        rm -f -- "$b_file"
+        rm -f -- "$b_store/markers/$b_name.$b_next.i"
         return 1
     fi
 }
