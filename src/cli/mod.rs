@@ -5,10 +5,12 @@ mod approve;
 pub mod args;
 mod ask;
 pub(crate) mod audit;
+mod collect;
 mod commands;
 mod conduct;
 mod ctl;
 pub mod demo;
+mod doubt;
 pub mod exit_code;
 mod history;
 mod inventory;
@@ -16,6 +18,7 @@ mod limits;
 mod lineage;
 mod lock;
 mod logging;
+mod markers;
 mod origin;
 mod outfile;
 mod ping;
@@ -30,6 +33,7 @@ mod setup;
 mod signals;
 mod vault;
 mod version;
+mod way;
 
 use std::io::Write as _;
 
@@ -87,6 +91,8 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::ScanKeys(args) => scan_keys::scan_keys(args),
         Command::Audit(args) => audit::audit(args),
         Command::Ctl(args) => ctl::ctl(args),
+        Command::Markers(args) => markers::markers(args),
+        Command::Doubt(args) => doubt::doubt(args),
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),
