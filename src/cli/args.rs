@@ -13,7 +13,7 @@ use crate::names::parse_duration;
 
 /// Runs commands and Ansible playbooks on many hosts over SSH, with nothing on the hosts but sshd and sh.
 #[derive(Debug, Parser)]
-#[command(name = "batchssh", version, long_version = super::version::long(), propagate_version = false)]
+#[command(name = "batchssh", version, propagate_version = false)]
 #[command(arg_required_else_help = true, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
     /// What to do.
@@ -38,6 +38,10 @@ pub enum Command {
     ScanKeys(ScanKeysArgs),
     /// Look at every host, fold equal answers, show the odd ones
     Audit(Box<crate::cli::audit::AuditArgs>),
+    /// Look at the markers of hosts: what was done once, what is in doubt; forget them
+    Markers(Box<super::markers::MarkersArgs>),
+    /// List tasks in doubt, and say what became of them
+    Doubt(super::doubt::DoubtArgs),
     /// Go on with a run on the hosts that did not succeed, each from the task it failed at
     Retry(super::retry::RetryArgs),
     /// Go on with a run that was killed or stopped, each host at its own task

@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 use crate::cli::adhoc::{Adhoc, literal, mapping, typed};
 use crate::cli::args::{Cli, Common, CompletionsArgs, DemoArgs, DocArgs, ExecArgs, GetArgs, PlaybookFlags, PutArgs};
 use crate::cli::audit::Audit;
+use crate::cli::collect::Collector;
 use crate::cli::conduct::{Occasion, conduct};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::run::print;
@@ -63,7 +64,7 @@ pub fn exec(args: &ExecArgs) -> Result<ExitCode, Diagnostics> {
         args: node,
         read_only: false,
     };
-    go(plan, &args.common, title, true, None)
+    go(plan, &args.common, title, true, None, None)
 }
 
 /// `batchssh put`.
@@ -102,7 +103,7 @@ pub fn put(args: &PutArgs) -> Result<ExitCode, Diagnostics> {
         args: mapping(entries, &at),
         read_only: false,
     };
-    go(plan, &args.common, title, false, None)
+    go(plan, &args.common, title, false, None, None)
 }
 
 /// `batchssh get`.
@@ -127,7 +128,7 @@ pub fn get(args: &GetArgs) -> Result<ExitCode, Diagnostics> {
         args: mapping(entries, &at),
         read_only: false,
     };
-    go(plan, &args.common, format!("get {src} {dest}"), false, None)
+    go(plan, &args.common, format!("get {src} {dest}"), false, None, None)
 }
 
 /// Compiles a one-task plan and runs it.
@@ -137,6 +138,7 @@ pub fn go(
     title: String,
     lines: bool,
     audit: Option<Audit>,
+    collect: Option<Collector>,
 ) -> Result<ExitCode, Diagnostics> {
     let setup = Setup::new(common, &PlaybookFlags::default())?;
     let plan = adhoc.plan();
@@ -149,6 +151,7 @@ pub fn go(
         lines,
         retry_file: PathBuf::from(RETRY_FILE),
         audit,
+        collect,
     };
     conduct(setup, &plan, &occasion)
 }

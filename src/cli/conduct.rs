@@ -9,6 +9,7 @@ use std::time::Instant;
 use crate::cli::approve;
 use crate::cli::args::OutputArg;
 use crate::cli::audit::{Audit, AuditSink, Screen};
+use crate::cli::collect::Collector;
 use crate::cli::ctl;
 use crate::cli::ctl::server::{Bell, Server};
 use crate::cli::exit_code::ExitCode;
@@ -50,6 +51,8 @@ pub struct Occasion {
     pub retry_file: PathBuf,
     /// The audit to show instead of results.
     pub audit: Option<Audit>,
+    /// Who hears the results and shows them afterwards, instead of them.
+    pub collect: Option<Collector>,
 }
 
 /// A run ready to go: everything is checked, nothing is contacted.
@@ -233,6 +236,14 @@ fn prepare(
         OutputArg::Ansible
     });
     let for_people = output.form.is_none_or(OutputArg::is_for_people);
+    let mut instead = instead;
+    if let Some(collector) = &occasion.collect {
+        instead = Some(if for_people {
+            collector.sink(screen.over(Box::new(io::stderr())))
+        } else {
+            collector.sink(Box::new(io::sink()))
+        });
+    }
     // An output of the command's own takes the place of those for people, and stands beside the others.
     let (instead, beside) = if for_people { (instead, None) } else { (None, instead) };
     sinks.extend(beside);

@@ -5,10 +5,12 @@ mod approve;
 pub mod args;
 mod ask;
 pub(crate) mod audit;
+mod collect;
 mod commands;
 mod conduct;
 mod ctl;
 pub mod demo;
+mod doubt;
 pub mod exit_code;
 mod history;
 mod inventory;
@@ -16,6 +18,7 @@ mod limits;
 mod lineage;
 mod lock;
 mod logging;
+mod markers;
 mod origin;
 mod outfile;
 mod ping;
@@ -30,10 +33,12 @@ mod setup;
 mod signals;
 mod vault;
 mod version;
+mod way;
 
 use std::io::Write as _;
 
 use clap::Parser as _;
+use clap::error::ErrorKind;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit_code::ExitCode;
@@ -45,13 +50,28 @@ pub fn main() -> u8 {
     std::panic::set_hook(Box::new(|panic| tracing::debug!("{panic}")));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
+        // `-V` is the short one. The long one asks libraries, which no other command has to wait for.
+        Err(error)
+            if error.kind() == ErrorKind::DisplayVersion && std::env::args_os().any(|word| word == "--version") =>
+        {
+            return ended(
+                version::long()
+                    .map_err(Diagnostics::from)
+                    .and_then(|text| run::print(&text)),
+            );
+        }
         Err(error) => {
             // Help and version are no mistakes.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::Usage.code() } else { 0 };
         }
     };
-    match run(&cli.command) {
+    ended(run(&cli.command))
+}
+
+/// The exit code; mistakes are told.
+fn ended(result: Result<ExitCode, Diagnostics>) -> u8 {
+    match result {
         Ok(code) => code.code(),
         Err(mistakes) => {
             // Nobody reads standard error any more when this fails.
@@ -71,6 +91,8 @@ fn run(command: &Command) -> Result<ExitCode, Diagnostics> {
         Command::ScanKeys(args) => scan_keys::scan_keys(args),
         Command::Audit(args) => audit::audit(args),
         Command::Ctl(args) => ctl::ctl(args),
+        Command::Markers(args) => markers::markers(args),
+        Command::Doubt(args) => doubt::doubt(args),
         Command::Retry(args) => retry::retry(args),
         Command::Resume(args) => retry::resume(args),
         Command::Runs(args) => runs::runs(args),

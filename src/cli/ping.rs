@@ -29,6 +29,7 @@ pub fn ping(args: &PingArgs) -> Result<ExitCode, Diagnostics> {
         lines: true,
         retry_file: PathBuf::from("batchssh.retry"),
         audit: None,
+        collect: None,
     };
     let depth = match (args.tcp, args.duplicates) {
         (true, _) => Depth::Tcp,

@@ -106,7 +106,7 @@ impl Setup {
 
 /// Asks the policies about a run. A refusal is told on standard error and kept in a journal.
 pub fn admit(setup: &mut Setup, plan: &Plan, occasion: &Occasion) -> Result<Verdict, Diagnostics> {
-    let violations = setup.violations(plan, occasion.audit.is_some())?;
+    let violations = setup.violations(plan, occasion.audit.is_some() || occasion.collect.is_some())?;
     if violations.is_empty() {
         return Ok(Verdict::Admitted);
     }

@@ -10,7 +10,7 @@ use crate::cli::args::{InDoubtArg, OutputArg};
 use crate::cli::exit_code::ExitCode;
 use crate::cli::lineage::{Chain, LineageArgs, Stand};
 use crate::cli::run::print;
-use crate::cli::runs::store::Store;
+use crate::cli::runs::store::{Head, Store};
 use crate::names::HostName;
 use crate::source::{Diagnostic, Diagnostics};
 
@@ -65,7 +65,7 @@ struct How {
 
 impl How {
     /// Options of the command that are given anew: name, letter, value.
-    fn options(&self) -> Vec<(&'static str, Option<&'static str>, String)> {
+    fn options(&self) -> Vec<Replaced> {
         let mut options = Vec::new();
         if let Some(forks) = self.forks {
             options.push(("--forks", Some("-f"), forks.to_string()));
@@ -88,7 +88,13 @@ fn name<V: ValueEnum>(value: &V) -> Option<String> {
 /// Goes on with the hosts that did not succeed.
 pub fn retry(args: &RetryArgs) -> Result<ExitCode, Diagnostics> {
     let store = Store::open()?;
-    let run = store.find(args.run.as_deref())?;
+    let run = match &args.run {
+        Some(wanted) => store.find(Some(wanted))?,
+        None => match store.ids().into_iter().rev().find(|run| is_work(&store, run)) {
+            Some(run) => run,
+            None => store.find(None)?,
+        },
+    };
     let chain = Chain::of(&store, &run)?;
     chain.refuse_alive(&store)?;
     let stand = chain.stand(&store)?;
@@ -99,6 +105,15 @@ pub fn retry(args: &RetryArgs) -> Result<ExitCode, Diagnostics> {
         ));
     }
     go_on(&store, &chain, &stand.left, args.from_start, &args.how)
+}
+
+/// A run that did what somebody wanted done. Looks at markers and decisions about doubts are on the way back to it.
+fn is_work(store: &Store, run: &str) -> bool {
+    let Ok(Some(head)) = store.head(run) else { return true };
+    !head
+        .command
+        .first()
+        .is_some_and(|word| word == "markers" || word == "doubt")
 }
 
 /// Goes on with the hosts that were not through.
@@ -136,7 +151,7 @@ fn interrupted(store: &Store, wanted: Option<&str>) -> Result<(Chain, Stand), Di
     }
     let mut seen = std::collections::HashSet::new();
     let mut alive = None;
-    for run in store.ids().into_iter().rev() {
+    for run in store.ids().into_iter().rev().filter(|run| is_work(store, run)) {
         let Ok(chain) = Chain::of(store, &run) else { continue };
         if !seen.insert(chain.root().to_owned()) {
             continue;
@@ -164,23 +179,11 @@ fn go_on(
     from_start: bool,
     how: &How,
 ) -> Result<ExitCode, Diagnostics> {
-    let first = chain.first();
-    if first.command.iter().any(|word| word.contains("***")) {
-        return Err(Diagnostic::new(format!(
-            "run {} was given a secret on its command line, which was not written down",
-            first.run
-        ))
-        .help("run it by hand with --limit and the retry file; secrets in a file (`-e @FILE`) can be given again")
-        .into());
-    }
-    let list = store.dir.join(&chain.newest().run).join("retry-hosts");
-    let text: String = hosts.iter().map(|host| format!("{host}\n")).collect();
-    std::fs::write(&list, text)
-        .map_err(|error| Diagnostic::new(format!("cannot write {}: {error}", list.display())))?;
     let mut options = how.options();
-    options.push(("--limit", Some("-l"), format!("@{}", list.display())));
     let mut own = vec!["-v".to_owned(); how.verbose.into()];
     if how.show {
+        let first = given(chain)?;
+        options.push(limited(store, chain, hosts, "retry-hosts")?);
         let words = with(&first.command, &options, &own);
         let shown: Vec<String> = words.iter().map(|word| crate::shell::quote_str(word)).collect();
         return print(&format!(
@@ -195,11 +198,66 @@ fn go_on(
         how.accept_changes,
         how.accept_wave,
     ));
+    give(store, chain, hosts, "retry-hosts", options, &own)
+}
+
+/// Gives the command of the chain again, limited to these hosts, with words of our own.
+pub fn give_again(
+    store: &Store,
+    chain: &Chain,
+    hosts: &[HostName],
+    list: &str,
+    own: &[String],
+) -> Result<ExitCode, Diagnostics> {
+    give(store, chain, hosts, list, Vec::new(), own)
+}
+
+/// The first run, whose command can be given again.
+fn given(chain: &Chain) -> Result<&Head, Diagnostic> {
+    let first = chain.first();
+    if first.command.iter().any(|word| word.contains("***")) {
+        return Err(Diagnostic::new(format!(
+            "run {} was given a secret on its command line, which was not written down",
+            first.run
+        ))
+        .help("run it by hand with --limit and the retry file; secrets in a file (`-e @FILE`) can be given again"));
+    }
+    if first.command.first().is_some_and(|word| word == "doubt") {
+        return Err(
+            Diagnostic::new(format!("run {} was `batchssh {}`", first.run, first.command.join(" ")))
+                .help("give that command again; `batchssh runs` lists the other runs"),
+        );
+    }
+    Ok(first)
+}
+
+/// `--limit` with a file that has these hosts.
+fn limited(store: &Store, chain: &Chain, hosts: &[HostName], list: &str) -> Result<Replaced, Diagnostic> {
+    let list = store.dir.join(&chain.newest().run).join(list);
+    let text: String = hosts.iter().map(|host| format!("{host}\n")).collect();
+    std::fs::write(&list, text)
+        .map_err(|error| Diagnostic::new(format!("cannot write {}: {error}", list.display())))?;
+    Ok(("--limit", Some("-l"), format!("@{}", list.display())))
+}
+
+/// An option that is given anew: name, letter, value.
+type Replaced = (&'static str, Option<&'static str>, String);
+
+fn give(
+    store: &Store,
+    chain: &Chain,
+    hosts: &[HostName],
+    list: &str,
+    mut options: Vec<Replaced>,
+    own: &[String],
+) -> Result<ExitCode, Diagnostics> {
+    let first = given(chain)?;
+    options.push(limited(store, chain, hosts, list)?);
     let program = std::env::current_exe()
         .map_err(|error| Diagnostic::new(format!("cannot find the running program: {error}")))?;
     // The new run takes the place of this process: Ctrl-C, exit code and terminal are its own.
     let error = Command::new(program)
-        .args(with(&first.command, &options, &own))
+        .args(with(&first.command, &options, own))
         .current_dir(&first.folder)
         .exec();
     Err(Diagnostic::new(format!("cannot start the run in {}: {error}", first.folder.display())).into())

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{PlanArgs, PlaybookFlags, RunArgs};
 use crate::cli::conduct::{Occasion, conduct};
+use crate::cli::doubt;
 use crate::cli::exit_code::ExitCode;
 use crate::cli::policy;
 use crate::cli::setup::Setup;
@@ -14,6 +15,9 @@ use crate::source::{Diagnostic, Diagnostics};
 
 /// Compiles and runs playbooks.
 pub fn run(args: &RunArgs) -> Result<ExitCode, Diagnostics> {
+    if let Some(asked) = args.common.lineage.asked() {
+        return doubt::contact(args, asked);
+    }
     let mut setup = Setup::new(&args.common, &args.playbook)?;
     let compiled = compile(&mut setup, &args.playbooks)?;
     let flags = &args.playbook;
@@ -43,6 +47,7 @@ pub fn run(args: &RunArgs) -> Result<ExitCode, Diagnostics> {
         lines: false,
         retry_file: retry_file(&args.playbooks),
         audit: None,
+        collect: None,
     };
     conduct(setup, &compiled, &occasion)
 }
@@ -69,7 +74,7 @@ pub fn plan(args: &PlanArgs) -> Result<ExitCode, Diagnostics> {
     })
 }
 
-fn compile(setup: &mut Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics> {
+pub(super) fn compile(setup: &mut Setup, playbooks: &[PathBuf]) -> Result<Plan, Diagnostics> {
     let folder = |path: &PathBuf| path.parent().unwrap_or(Path::new("")).to_owned();
     let folders: Vec<PathBuf> = playbooks.iter().map(folder).collect();
     setup.read_policies(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;

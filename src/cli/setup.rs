@@ -360,6 +360,7 @@ impl Setup {
             root_run_id: run_id.clone(),
             run_id,
             who: crate::cli::origin::who(),
+            way: crate::cli::way::words(&self.words),
             seat: crate::process::seat(),
             lock: LockOptions {
                 mode: s.host_lock.value,

@@ -7,6 +7,7 @@ use crate::engine::host::HostRun;
 use crate::engine::outcome::{self, Outcome};
 use crate::engine::task::Work;
 use crate::event::{Did, EventKind, Lost, Seen, TaskReport};
+use crate::marker::Marker;
 use crate::modules::step::{Step, Taken};
 use crate::modules::{Change, Spec};
 use crate::names::HostName;
@@ -68,7 +69,7 @@ pub fn is_repeatable(task: &Task, spec: &Spec, args: &Map<String, Json>, change:
         || given("creates")
         || given("removes")
         || steps.iter().all(compares_first)
-        || spec.name == "tempfile"
+        || matches!(spec.name, "tempfile" | "markers")
 }
 
 /// The task says that it changes nothing (`changed_when: false`).
@@ -109,6 +110,7 @@ impl Work<'_> {
         steps: &[Step],
         repeatable: bool,
         elevate: Option<&Become>,
+        marker: Option<&Marker>,
     ) -> Option<Outcome> {
         let did = &mut doing.did;
         did.repeatable = repeatable;
@@ -133,6 +135,8 @@ impl Work<'_> {
             nth: doing.did.nth,
             item,
             index: doing.index,
+            became: doing.did.became.clone(),
+            marker: marker.map(|marker| marker.name.clone()),
             repeatable,
             command: doing.did.commands.join("; "),
         };

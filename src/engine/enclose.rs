@@ -57,6 +57,8 @@ pub struct Needs {
     pub host: String,
     /// The run's name.
     pub run: String,
+    /// Words that lead another command to the same store: inventory, host, user.
+    pub way: String,
     /// Where the host keeps its records; `None`: where it usually does.
     pub store: Option<String>,
     /// The run's lease.
@@ -105,7 +107,7 @@ impl Enclosure {
 
     fn envelope(&self, nonce: &str, act: &Act) -> Envelope<'_> {
         let marker = match act {
-            Act::Look | Act::Claim | Act::Decide { .. } => true,
+            Act::Look | Act::Probe | Act::Claim | Act::Decide { .. } => true,
             Act::Run => self.whole,
             Act::Hold | Act::Release(_) => false,
         };
@@ -120,13 +122,19 @@ impl Enclosure {
         }
     }
 
-    /// Looks at the marker before anything else: the result when there is nothing to do.
-    pub fn look(&mut self, reader: &mut Reader<'_>) -> Result<(), Halt> {
+    /// Looks at the marker before anything else: the result when there is nothing to do. In check mode nothing is decided.
+    pub fn look(&mut self, check: bool, reader: &mut Reader<'_>) -> Result<(), Halt> {
         if self.needs.marker.is_none() {
             return Ok(());
         }
-        match self.ask(&Act::Look, reader)?.0.verdict() {
+        let act = if check { Act::Look } else { Act::Probe };
+        match self.ask(&act, reader)?.0.verdict() {
             Verdict::Would => Ok(()),
+            // Between the exchanges of a task no process of it is there: whose host is it right now?
+            verdict @ Verdict::Doubt(_) if !check && self.needs.lease.is_some() => {
+                self.hold(reader)?;
+                Err(self.held(verdict))
+            }
             verdict => Err(self.held(verdict)),
         }
     }

@@ -49,7 +49,7 @@ pub fn outcome(around: &Needs, verdict: Verdict) -> Outcome {
         ),
         Verdict::Guard { index, digest, says } => guarded(around, index, digest.as_deref(), &says),
         verdict => match &around.marker {
-            Some(marker) => marked(marker, verdict, &around.host, &around.run),
+            Some(marker) => marked(marker, verdict, around),
             None => hold(Outcome::failed(format!(
                 "the host's answer about its lock makes no sense: {verdict:?}"
             ))),
@@ -89,7 +89,7 @@ fn guarded(around: &Needs, index: usize, digest: Option<&str>, says: &str) -> Ou
         ),
         (None, Some(_)) => format!(
             "refused: nobody knows whether this host is still what the pre-flight check `{check}` approved (a task is in doubt \
-             here, or somebody else changed it); nothing was run; look at the host, decide about the task in doubt, and go on \
+             here, or somebody else changed it); nothing was run; look at the host, decide about the task in doubt (`batchssh doubt list`), and go on \
              with `batchssh retry`, which looks anew"
         ),
         (Some(approved), Some(now)) => format!(
@@ -115,10 +115,11 @@ fn excerpt(text: &str) -> String {
     lines.join(" | ")
 }
 
-fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
+fn marked(marker: &Marker, verdict: Verdict, around: &Needs) -> Outcome {
+    let way = around.way.as_str();
     let name = visible(&marker.name);
-    let show = "its record in the folder `markers` of the store on the host";
-    let clear = "by removing its record from the folder `markers` of the store on the host";
+    let command = |act: &str| format!("`batchssh markers {act} --name {} {way}`", quote_str(&name));
+    let (show, clear) = (command("show"), command("clear"));
     match verdict {
         Verdict::Done(record) => done(&record, format!("done by {}", origin(&record))),
         Verdict::Kept(record) => done(
@@ -128,6 +129,10 @@ fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
         Verdict::Verified(record) => done(
             &record,
             "it was in doubt, and `verify` says that it was done".to_owned(),
+        ),
+        Verdict::Resolved(record) => done(
+            &record,
+            "it was in doubt, and was done: somebody looked and said so (`batchssh doubt resolve`)".to_owned(),
         ),
         Verdict::Changed(record) => {
             let mut differences = marker.parts.differences(&record);
@@ -142,14 +147,18 @@ fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
             refused(
                 format!(
                     "the marker `{name}` says that this task was done by {}, and it was changed since then: {}; say `on_change: \
-                     rerun` or `on_change: keep`, or forget it {clear}",
+                     rerun` or `on_change: keep`, or forget the marker, so that it runs again: {clear}",
                     origin(&record),
                     differences.join("; ")
                 ),
                 Refusal::Guard,
             )
         }
-        Verdict::Doubt(doubt) => in_doubt(&doubtful(&name, &doubt, host, run, show), values_of(&doubt.record)),
+        Verdict::Doubt(doubt) => {
+            let mut values = values_of(&doubt.record);
+            name_it(&mut values, &marker.name);
+            in_doubt(&doubtful(&name, &doubt, around, &show), values)
+        }
         Verdict::Store(words) => refused(
             format!(
                 "the marker `{name}` cannot be kept on this host, so the task was not run: {}; mend that, or name another \
@@ -174,16 +183,16 @@ fn marked(marker: &Marker, verdict: Verdict, host: &str, run: &str) -> Outcome {
     }
 }
 
-fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> String {
+fn doubtful(name: &str, doubt: &Doubt, around: &Needs, show: &str) -> String {
     let record = &doubt.record;
     let began = record.get("began").map(|at| format!(" at {}", visible(&at)));
     let began = began.unwrap_or_default();
     let by = origin(record);
-    let owner = record.get("run").unwrap_or_else(|| run.to_owned());
     let decide = format!(
-        "begun by run {} on {}: look at the host; give the task a `verify:` that decides, or run it again with `--in-doubt rerun`",
-        quote_str(&visible(&owner)),
-        quote_str(host)
+        "look at the host and say `{} --done` or `--not-done`, and go on with `batchssh retry {}`; or give the task a `verify:` \
+         that decides, or run it again with `--in-doubt rerun`",
+        resolve(&around.run, &around.host),
+        quote_str(&around.run)
     );
     let (why, detail) = doubt.why.split_once(' ').unwrap_or((&doubt.why, ""));
     let detail = visible(detail);
@@ -198,9 +207,10 @@ fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> Str
             });
             let processes = processes.collect::<Vec<_>>().join(", ");
             format!(
-                "in doubt: `{name}` still runs there, process {processes}: wait for its end, then go on with `batchssh retry`; it was \
+                "in doubt: `{name}` still runs there, process {processes}: wait for its end, then go on with `batchssh retry {}`; it was \
                  begun by run {}{began}",
-                visible(&owner)
+                quote_str(&around.run),
+                visible(&record.get("run").unwrap_or_else(|| around.run.clone()))
             )
         }
         "verify" => {
@@ -221,11 +231,24 @@ fn doubtful(name: &str, doubt: &Doubt, host: &str, run: &str, show: &str) -> Str
             record.get("rc").unwrap_or_default()
         ),
         "damaged" => {
-            format!("in doubt: the record of `{name}` cannot be used: {detail}; see {show}, and then {decide}")
+            format!("in doubt: the record of `{name}` cannot be used: {detail} ({show}); {decide}")
         }
         _ => format!(
             "in doubt: `{name}` was started by {by}{began} and nobody saw its end; no process of it is left; {decide}"
         ),
+    }
+}
+
+/// The command that decides about what a run leaves in doubt on a host, up to the decision.
+pub fn resolve(run: &str, host: &str) -> String {
+    format!("batchssh doubt resolve {} {}", quote_str(run), quote_str(host))
+}
+
+/// Whatever its record says, or does not: this is the marker that it is about.
+fn name_it(values: &mut Values, name: &str) {
+    let once = values.entry("once").or_insert_with(|| json!({}));
+    if let Some(once) = once.as_object_mut() {
+        once.insert("name".to_owned(), name.into());
     }
 }
 
@@ -243,6 +266,9 @@ fn origin(record: &Record) -> String {
     }
     if let Some(who) = record.get("who") {
         words += &format!(" ({})", visible(&who));
+    }
+    if let Some(by) = record.get("by") {
+        words += &format!(", as {} said who looked", visible(&by));
     }
     words
 }

@@ -70,9 +70,12 @@ fn hide(mask: &Mask, kind: &mut EventKind) {
             path,
             item,
             command,
+            marker,
+            became,
             ..
         } => {
-            [task, path, command].into_iter().for_each(text);
+            let more = marker.iter_mut().chain(became);
+            [task, path, command].into_iter().chain(more).for_each(text);
             if let Some(item) = item {
                 mask.value(item);
             }

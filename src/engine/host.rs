@@ -10,7 +10,7 @@ use crate::engine::lease::Hold;
 use crate::engine::link::Links;
 use crate::engine::pending::Pending;
 use crate::engine::recall::Recalled;
-use crate::engine::replay::Track;
+use crate::engine::replay::{Found, Track};
 use crate::engine::shared::{HostVars, Shared};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -48,6 +48,8 @@ pub struct HostRun {
     pub decides: bool,
     /// A doubt was decided: the journal is to hold what the evidence is now.
     pub settled: bool,
+    /// What somebody said about the task, which an earlier run left in doubt.
+    pub found: Option<Found>,
     /// As whom earlier runs held it, as far as noted.
     pub inherited: HashSet<Option<String>>,
     /// How often it has come to each task.
@@ -92,6 +94,7 @@ impl HostRun {
             taken_up: false,
             decides: false,
             settled: false,
+            found: None,
             inherited: HashSet::new(),
             times: HashMap::new(),
             next: None,

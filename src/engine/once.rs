@@ -8,16 +8,19 @@ use crate::engine::enclose::{Enclosure, Needs};
 use crate::engine::host::HostRun;
 use crate::engine::lease::{self, Hold, State};
 use crate::engine::link::truth;
+use crate::engine::replay::Found;
 use crate::engine::task::Work;
-use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, file_name, item_suffix};
+use crate::marker::{Approved, Guard, Judge, Marker, OnChange, TaskParts, WhenInDoubt, file_name, item_suffix};
 use crate::modules::{Module, ModuleError, Spec};
 use crate::names::HostName;
 use crate::plan::once::{default_name, written_name};
+use crate::settings::InDoubt;
 use crate::shell::elevate::{Become, exports};
+use crate::shell::quote_str;
 use crate::source::Diagnostic;
 use crate::transport::ConnectSettings;
-use crate::vars::Scope;
 use crate::vars::templar::to_json;
+use crate::vars::{Scope, VarMap};
 use crate::yaml::{Kind, Node};
 
 /// How the names of markers begin that only one run and those that go on with it look for.
@@ -93,6 +96,7 @@ impl Work<'_> {
         let needs = Needs {
             host: host.name.to_string(),
             run: self.shared.options.run_id.clone(),
+            way: self.way(what, store.as_deref()),
             store,
             lease,
             marker: self.marker(host, scope, what)?,
@@ -100,6 +104,24 @@ impl Work<'_> {
             checks: host.evidence.iter().map(|evidence| evidence.check.clone()).collect(),
         };
         Ok((Enclosure::new(needs), hold))
+    }
+
+    /// How `batchssh markers` gets to the store of this task.
+    fn way(&self, what: &Rendered<'_>, store: Option<&str>) -> String {
+        let mut words = self.shared.options.way.clone();
+        words.extend(["--limit".to_owned(), what.target.to_string()]);
+        if let Some(elevate) = what.elevate {
+            words.push("--become".to_owned());
+            if elevate.user != "root" {
+                words.extend(["--become-user".to_owned(), self.shared.mask.text(&elevate.user)]);
+            }
+        }
+        let of_inventory = |vars: std::sync::Arc<VarMap>| vars.contains_key("batchssh_store");
+        let known = self.shared.inventory.vars_of(what.target, None).is_ok_and(of_inventory);
+        if let Some(store) = store.filter(|_| !known) {
+            words.extend(["-e".to_owned(), format!("batchssh_store={}", quote_str(store))]);
+        }
+        words.iter().map(|word| quote_str(word)).collect::<Vec<_>>().join(" ")
     }
 
     /// The marker of this pass on this host; `None`: it may be done as often as it is asked for.
@@ -130,18 +152,29 @@ impl Work<'_> {
             }
         };
         let options = &self.shared.options;
+        let mut facts = vec![
+            ("run", options.run_id.clone()),
+            ("root", options.root_run_id.clone()),
+            ("who", options.who.clone()),
+            ("host", host.name.to_string()),
+            ("task", self.name.to_owned()),
+            ("path", self.path()),
+        ];
+        let hidden = self.flag(keywords.no_log.as_ref(), scope, false).unwrap_or(true);
+        if let Some(item) = host.doing.item.as_ref().filter(|_| !hidden) {
+            let text = item.as_str().map_or_else(|| item.to_string(), str::to_owned);
+            facts.push(("item", self.shared.mask.text(&text)));
+        }
         Ok(Some(Marker {
             file: file_name(&name),
             parts: self.parts(scope, what),
-            facts: vec![
-                ("run", options.run_id.clone()),
-                ("root", options.root_run_id.clone()),
-                ("who", options.who.clone()),
-                ("host", host.name.to_string()),
-                ("task", self.name.to_owned()),
-            ],
+            facts,
             on_change,
-            rerun: options.in_doubt == crate::settings::InDoubt::Rerun,
+            in_doubt: match (host.found, options.in_doubt) {
+                (Some(Found::Done), _) => WhenInDoubt::Done,
+                (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => WhenInDoubt::Rerun,
+                (None, InDoubt::Stop | InDoubt::Skip) => WhenInDoubt::Stop,
+            },
             verify,
             judge: self.judge(),
             name,
@@ -246,9 +279,7 @@ impl Work<'_> {
         for (name, value) in what.environment {
             parts.add(format!("environment {name}"), value.as_bytes(), None);
         }
-        for (number, content) in what.module.sends().iter().enumerate() {
-            parts.add_content(format!("content {number}"), content);
-        }
+        parts.add_sent(&what.module.sends(), hidden);
         parts
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json};
 
-use crate::engine::enclose::{self, Enclosure, acts_at_once};
+use crate::engine::enclose::{self, Enclosure, Halt, acts_at_once};
 use crate::engine::held::is_held;
 use crate::engine::host::HostRun;
 use crate::engine::link::{Lookup, TaskLink};
@@ -205,10 +205,21 @@ impl Ready {
             environment: &environment,
             deadline: &deadline,
         };
-        if (self.check || !acts_at_once(self.spec.name))
-            && let Err(halt) = around.look(&mut reader)
-        {
-            return halt.outcome(Phase::Looking);
+        if self.check || !acts_at_once(self.spec.name) {
+            let mut looked = around.look(self.check, &mut reader);
+            if let Err(Halt::Held(refused)) = &looked
+                && lease::may_wait(shared, &mut around, refused)
+            {
+                looked = match lease::wait(shared, &name, &mut around, &mut reader) {
+                    Ok(()) => around.look(self.check, &mut reader),
+                    Err(refused) => Err(Halt::Held(refused)),
+                };
+            }
+            if let Err(halt) = looked {
+                drop(link);
+                host.take_in(shared, &mut around, at);
+                return halt.outcome(Phase::Looking);
+            }
         }
         let change = match self.module.inspect(&mut reader) {
             Ok(change) => change,
@@ -267,7 +278,16 @@ impl Ready {
             deadline: &deadline,
         };
         // On the journal's disk before it can be on the host's.
-        if let Some(refused) = work.announce((&name, &mut host.doing), hidden, &steps, repeatable, elevate.as_ref()) {
+        let marker = around.needs().marker.as_ref();
+        let announced = work.announce(
+            (&name, &mut host.doing),
+            hidden,
+            &steps,
+            repeatable,
+            elevate.as_ref(),
+            marker,
+        );
+        if let Some(refused) = announced {
             return refused;
         }
         let mut taken = enclose::take(&steps, &mut reader, &mut around).map_err(|halt| halt.outcome(Phase::Acting));

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use serde_json::Value as Json;
 
+use crate::engine::held;
 use crate::engine::host::HostRun;
 use crate::engine::lease::Hold;
 use crate::engine::link::Lookup;
@@ -52,7 +53,7 @@ impl Work<'_> {
         host.recalled = Recalled::Nothing;
         host.doing.lost = None;
         host.taken_up = false;
-        host.decides = false;
+        (host.decides, host.found) = (false, None);
         if matches!(self.task.action, Action::Meta(_)) {
             return None;
         }
@@ -295,7 +296,7 @@ impl Work<'_> {
             host.doing.did.again = false;
             Decision::Run
         };
-        host.decides = false;
+        (host.decides, host.found) = (false, None);
         let Some(pass) = pass else { return run(host) };
         host.taken_up = pass.may_have_changed();
         host.decides = pass.is_in_doubt();
@@ -309,7 +310,9 @@ impl Work<'_> {
             return Decision::Done(Box::new(outcome_of(report)), report.did.lost);
         }
         let keywords = &self.task.keywords;
-        // The host has a record of what was done, or there is a command that finds out.
+        // The host has a record of what was done, or there is a command that finds out. What somebody said counts where
+        // these do not decide.
+        host.found = pass.found.filter(|_| pass.is_in_doubt());
         if !pass.is_in_doubt() || keywords.once.is_some() || keywords.verify.is_some() {
             return run(host);
         }
@@ -319,7 +322,9 @@ impl Work<'_> {
                 Decision::Done(Box::new(resolved()), None)
             }
             (Some(Found::NotDone), _) | (None, InDoubt::Rerun) => run(host),
-            (None, InDoubt::Stop | InDoubt::Skip) => Decision::Not(Box::new(in_doubt(record, &host.name))),
+            (None, InDoubt::Stop | InDoubt::Skip) => {
+                Decision::Not(Box::new(in_doubt(record, &host.name, &self.shared.options.run_id)))
+            }
         }
     }
 }
@@ -332,12 +337,13 @@ fn resolved() -> Outcome {
 }
 
 /// It was begun, and nobody saw its end.
-fn in_doubt(record: &Record, host: &HostName) -> Outcome {
+fn in_doubt(record: &Record, host: &HostName, own: &str) -> Outcome {
     let reason = format!(
-        "it was begun by run {run}, and nobody saw its end; look at {host}, then go on with \
-         `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
+        "it was begun by run {run}, and nobody saw its end; look at the host and say `{resolve} --done` or `--not-done`, then \
+         `batchssh retry {own}` goes on; or go on at once with `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
         run = record.run,
-        host = crate::shell::quote_str(host.as_str()),
+        own = crate::shell::quote_str(own),
+        resolve = held::resolve(own, host.as_str()),
     );
     Outcome::of_error(
         ModuleError::Session(SessionError::InDoubt { reason }),

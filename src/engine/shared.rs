@@ -87,6 +87,8 @@ pub struct RunOptions {
     pub root_run_id: String,
     /// `user@host` of the controller, for records that outlast the run.
     pub who: String,
+    /// Words of the command line that lead another command to the same hosts: inventory, user, keys.
+    pub way: Vec<String>,
     /// This process, for those who find its locks after it was killed ([`crate::process::seat`]).
     pub seat: Option<String>,
     /// How the run gets and keeps its hosts.

@@ -84,6 +84,7 @@ fn options() -> RunOptions {
         run_id: "r1".to_owned(),
         root_run_id: "r1".to_owned(),
         who: "me@desk".to_owned(),
+        way: Vec::new(),
         seat: None,
         lock: crate::engine::shared::LockOptions::default(),
     }

@@ -179,6 +179,12 @@ pub enum EventKind {
         /// Number of the loop's pass, from 0.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         index: Option<u32>,
+        /// As whom, where it is not the login user; masked.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        became: Option<String>,
+        /// Name of the task's marker on the host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        marker: Option<String>,
         /// Doing it twice does no harm: nobody is in doubt when its end is not seen.
         repeatable: bool,
         /// The exact command, for people; masked, and empty under `no_log`.

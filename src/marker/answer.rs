@@ -51,6 +51,8 @@ pub enum Verdict {
     Kept(Record),
     /// In doubt, and `verify` says that it was done.
     Verified(Record),
+    /// In doubt, and somebody looked and said that it was done.
+    Resolved(Record),
     /// It was done before, and was changed since.
     Changed(Record),
     /// Nobody knows.
@@ -134,10 +136,11 @@ impl Said {
                 said: self.all("v").collect::<Vec<_>>().join("\n"),
             });
         }
-        let with_record: [(&str, Make); 4] = [
+        let with_record: [(&str, Make); 5] = [
             ("done", Verdict::Done),
             ("kept", Verdict::Kept),
             ("verified", Verdict::Verified),
+            ("resolved", Verdict::Resolved),
             ("changed", Verdict::Changed),
         ];
         for (word, make) in with_record {

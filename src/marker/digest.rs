@@ -1,18 +1,21 @@
 //! What makes a task this task: its parts, one digest over all of them, and what a later run can say has changed.
 
-use std::io::Read as _;
-
 use sha2::{Digest, Sha256};
 
+use crate::marker::file;
 use crate::marker::record::{Record, escape};
 use crate::modules::local::hex;
-use crate::modules::step::Content;
+use crate::modules::step::{Content, Sent};
 use crate::source::visible;
 
 /// Longest text of a part that is kept in a record.
 const SHOWN: usize = 200;
 /// Most parts a record names; all are in the digest.
 const MOST: usize = 40;
+/// Most files of a task that are parts of their own; the others are one part together.
+const FILES: usize = 20;
+/// Longest name of a part; of a longer one the end is kept.
+const NAME: usize = 100;
 
 /// The parts of a rendered task: its module, arguments, user, variables of the environment, files it sends.
 #[derive(Clone, Debug, Default)]
@@ -36,24 +39,30 @@ impl TaskParts {
         self.parts.push(Part { name, value, shown });
     }
 
-    /// Adds what the task sends of the controller. A file that cannot be read has no digest: it will fail soon enough.
-    pub fn add_content(&mut self, name: impl Into<String>, content: &Content) {
+    /// Adds what the task sends of the controller. `hidden`: nothing of it may be shown.
+    pub fn add_sent(&mut self, sent: &[Sent], hidden: bool) {
+        let own = if sent.len() > FILES { FILES - 1 } else { FILES };
+        for one in sent.iter().take(own) {
+            let digest = digest_of(&one.content);
+            let shown = format!("sha256 {}…", digest.get(..16).unwrap_or(&digest));
+            let shown = (!hidden && !one.is_hidden).then_some(shown.as_str());
+            self.add(format!("content of {}", end_of(&one.name)), digest.as_bytes(), shown);
+        }
+        let others = sent.get(own..).unwrap_or_default();
+        if others.is_empty() {
+            return;
+        }
         let mut sha256 = Sha256::new();
-        match content {
-            Content::Bytes(bytes) => sha256.update(bytes),
-            Content::File { path, .. } => {
-                let Ok(mut file) = std::fs::File::open(path) else {
-                    return;
-                };
-                let mut buffer = vec![0; 64 * 1024];
-                while let Ok(got @ 1..) = file.read(&mut buffer) {
-                    sha256.update(&buffer[..got]);
-                }
+        for one in others {
+            for bytes in [one.name.as_bytes(), digest_of(&one.content).as_bytes()] {
+                sha256.update((bytes.len() as u64).to_le_bytes());
+                sha256.update(bytes);
             }
-            Content::Remote(path) => sha256.update(path),
         }
         let digest = hex(&sha256.finalize());
-        self.add(name, digest.as_bytes(), Some(&format!("sha256 {}", &digest[..16])));
+        let shown = format!("{} files, sha256 {}…", others.len(), &digest[..16]);
+        let shown = (!hidden && !others.iter().any(|one| one.is_hidden)).then_some(shown.as_str());
+        self.add("content of the other files", digest.as_bytes(), shown);
     }
 
     /// One digest over all parts, SHA-256 in hexadecimal.
@@ -73,7 +82,8 @@ impl TaskParts {
     pub(super) fn lines(&self, nonce: &str) -> String {
         let lines = self.parts.iter().take(MOST).map(|part| {
             let text = part.shown.as_deref().map(escape).unwrap_or_default();
-            format!("part {} {} {text}\n", escape(&part.name), part.hash(nonce))
+            let name = escape(&part.name).replace(' ', "%20");
+            format!("part {name} {} {text}\n", part.hash(nonce))
         });
         lines.collect()
     }
@@ -108,6 +118,25 @@ impl TaskParts {
         }
         words
     }
+}
+
+/// What stands for a content. A file that cannot be read has none: sending it will fail soon enough.
+fn digest_of(content: &Content) -> String {
+    match content {
+        Content::Bytes(bytes) => hex(&Sha256::digest(bytes)),
+        Content::File { path, .. } => file::digest(path).unwrap_or_else(|| "unreadable".to_owned()),
+        Content::Remote(path) => hex(&Sha256::digest(path)),
+    }
+}
+
+/// The end of a long name.
+fn end_of(name: &str) -> String {
+    let count = name.chars().count();
+    if count <= NAME {
+        return name.to_owned();
+    }
+    let end: String = name.chars().skip(count - NAME).collect();
+    format!("…{end}")
 }
 
 impl Part {
@@ -148,6 +177,57 @@ mod tests {
                 "cmd was `mkfs /dev/x` and is `mkfs /dev/y`",
                 "env.TOKEN differs (it is not shown)"
             ]
+        );
+    }
+
+    fn sent(files: &[(&str, &str)]) -> TaskParts {
+        let files: Vec<Sent> = files
+            .iter()
+            .map(|(name, text)| Sent {
+                name: (*name).to_owned(),
+                content: Content::Bytes(text.as_bytes().into()),
+                is_hidden: text.starts_with("secret"),
+            })
+            .collect();
+        let mut parts = TaskParts::default();
+        parts.add_sent(&files, false);
+        parts
+    }
+
+    #[test]
+    fn a_file_that_was_changed_is_named_and_a_hidden_one_shows_nothing() {
+        let old = sent(&[("a", "1"), ("b", "1"), ("key", "secret 1")]);
+        let record = Record::parse(&format!("nonce 7\n{}", old.lines("7")));
+        let new = sent(&[("a", "1"), ("b", "2"), ("key", "secret 2"), ("c", "")]);
+        let words = new.differences(&record);
+        assert!(words[0].starts_with("content of b was `sha256 6b86b273ff34fce1…` and is `sha256 "));
+        assert_eq!(words[1], "content of key differs (it is not shown)");
+        assert!(words[2].starts_with("content of c is new"));
+        assert_eq!(
+            old.differences(&Record::parse(&format!("nonce 7\n{}", new.lines("7"))))
+                .len(),
+            3
+        );
+    }
+
+    #[test]
+    fn of_a_large_tree_all_files_count_and_the_record_stays_small() {
+        let name = |n: usize| format!("{}/{n}", "x".repeat(300));
+        let names: Vec<String> = (0..5000).map(name).collect();
+        let with = |last: &str| {
+            let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "same")).collect();
+            files.push(("last", last));
+            sent(&files)
+        };
+        let (old, new) = (with("a"), with("b"));
+        assert_ne!(old.digest(), new.digest());
+        let lines = old.lines("7");
+        assert!(lines.len() < 16 * 1024, "{}", lines.len());
+        let words = new.differences(&Record::parse(&format!("nonce 7\n{lines}")));
+        assert_eq!(words.len(), 1);
+        assert!(
+            words[0].starts_with("content of the other files was `4982 files, sha256 "),
+            "{words:?}"
         );
     }
 

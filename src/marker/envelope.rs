@@ -13,6 +13,8 @@ use crate::shell::{Command, snippets};
 pub enum Act {
     /// Looks at the marker: nothing is run or written.
     Look,
+    /// The same, and a task in doubt is decided about: `verify` is run, and what it comes to is written down.
+    Probe,
     /// Takes or refreshes the lease, and nothing else.
     Hold,
     /// All of it: lease, marker, guard, the command, its end.
@@ -96,7 +98,7 @@ impl Envelope<'_> {
                 arguments.extend([nonce.clone().into(), end.into(), rc.to_string().into()]);
             }
             Act::Release(prefix) => arguments.push(prefix.clone().into()),
-            Act::Look | Act::Hold | Act::Run | Act::Claim => {}
+            Act::Look | Act::Probe | Act::Hold | Act::Run | Act::Claim => {}
         }
         let hold = if is_kept { "b_keep" } else { "b_hold" };
         for line in self.calls(act, hold) {
@@ -117,7 +119,7 @@ impl Envelope<'_> {
             }
         };
         match act {
-            Act::Look => {
+            Act::Look | Act::Probe => {
                 call(true, "b_open look");
                 call(true, "case $? in 0) b_probe ;; 2) b_stop store \"$b_why\" ;; esac");
                 call(true, "b_stop would \"$b_last\"");

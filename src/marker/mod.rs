@@ -4,6 +4,7 @@
 mod answer;
 mod digest;
 mod envelope;
+mod file;
 mod guard;
 mod lease;
 mod name;
@@ -17,4 +18,4 @@ pub use guard::{Approved, Guard};
 pub use lease::{Held, Lease, Owner};
 pub use name::{file_name, item_suffix, run_prefix};
 pub use record::Record;
-pub use task::{Judge, Marker, OnChange};
+pub use task::{Judge, Marker, OnChange, WhenInDoubt};

@@ -1,6 +1,8 @@
 //! Records as the host keeps them: lines `KEY VALUE`. What is read here was checked on the host, and is not trusted all
 //! the same: it is shown, and never used as a path or as shell text.
 
+pub(super) use crate::shell::escape::{escape, unescape};
+
 /// Most lines of a record that are looked at.
 const MOST: usize = 200;
 
@@ -56,40 +58,6 @@ impl Record {
         });
         parts.collect()
     }
-}
-
-/// Text as one value of a record: printable ASCII, blanks kept, everything else as `%XX`.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if (b' '..=b'~').contains(&byte) && byte != b'%' {
-            out.push(char::from(byte));
-        } else {
-            out += &format!("%{byte:02X}");
-        }
-    }
-    out
-}
-
-/// What [`escape`] was given.
-pub(super) fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let digits = bytes.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
-        match digits.and_then(|two| u8::from_str_radix(two, 16).ok()) {
-            Some(code) if byte == b'%' => {
-                out.push(code);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::modules::attrs::{self, Wanted, param, with_default};
 use crate::modules::given::{Arguments, python_json, text_of};
 use crate::modules::look::{DIRECTORY, State};
 use crate::modules::place::{self, Placement};
-use crate::modules::step::{Content, Reader, Taken};
+use crate::modules::step::{Content, Reader, Sent, Taken};
 use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, local};
 
 mod remote_tree;
@@ -206,6 +206,14 @@ impl Module for Copy {
                     placement.inspect(host)
                 }
             }
+        }
+    }
+
+    fn sends(&self) -> Vec<Sent> {
+        match self {
+            Self::One(placement) => placement.sends(),
+            Self::Tree(tree) => tree.sends(),
+            Self::Remote(..) => Vec::new(),
         }
     }
 

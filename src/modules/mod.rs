@@ -102,8 +102,8 @@ pub trait Module: Debug + Send + Sync {
     /// Compares the host with what is wanted. Must not modify the host: check mode stops here.
     fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError>;
 
-    /// Contents of the controller that it sends: with another one it is another task.
-    fn sends(&self) -> Vec<step::Content> {
+    /// What of the controller it sends: with another content it is another task. Asked only for tasks that have a marker.
+    fn sends(&self) -> Vec<step::Sent> {
         Vec::new()
     }
 
@@ -197,7 +197,7 @@ macro_rules! modules {
 
 // The one line to add a module to.
 modules! {
-    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, filesystem, find, get, lineinfile, mount, parted, ping, put, raw,
+    assert, audit, blockinfile, command, copy, debug, fail, fetch, file, filesystem, find, get, lineinfile, markers, mount, parted, ping, put, raw,
     replace, script,
     set_fact, setup, shell, slurp, stat, tempfile, template, wait_for, wait_for_connection,
 }

@@ -8,7 +8,7 @@ use crate::event::Diff;
 use crate::modules::attrs::{StateDiff, Wanted};
 use crate::modules::look::{Body, DIRECTORY, LARGEST_DIFF, Look, REGULAR, Seen, Sight, State};
 use crate::modules::mode::Mode;
-use crate::modules::step::{Content, Reader, Step, Taken, Write};
+use crate::modules::step::{Content, Reader, Sent, Step, Taken, Write};
 use crate::modules::{Change, ModuleError, Values};
 
 /// A content and where it goes.
@@ -59,6 +59,21 @@ struct Target<'a> {
 }
 
 impl Placement {
+    /// What is sent, where it is a file of the controller, or was made of one. `content` is an argument of its own.
+    pub fn sends(&self) -> Vec<Sent> {
+        let Some(name) = &self.name else { return Vec::new() };
+        let is_hidden = match &self.content {
+            Content::Bytes(_) => true,
+            Content::File { .. } => self.is_hidden,
+            Content::Remote(_) => return Vec::new(),
+        };
+        vec![Sent {
+            name: name.clone(),
+            content: self.content.clone(),
+            is_hidden,
+        }]
+    }
+
     /// Compares and says what to do.
     pub fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError> {
         let sights = self.sights();

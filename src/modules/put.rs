@@ -1,9 +1,14 @@
 //! `put`: sends files and directories of the controller over SFTP; a second run sends nothing.
 
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use walkdir::WalkDir;
+
 use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{self, param, with_default};
 use crate::modules::given::Arguments;
-use crate::modules::step::{Reader, Step, Taken, Transfer};
+use crate::modules::step::{Content, Reader, Sent, Step, Taken, Transfer};
 use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, local};
 
 /// The module.
@@ -38,6 +43,32 @@ struct Put {
     transfer: Transfer,
 }
 
+/// Every file below a source, and where links lead. What cannot be read is left out: sending it will fail soon enough.
+fn files(source: &str) -> impl Iterator<Item = Sent> {
+    let top = Path::new(source);
+    let above = top.parent().unwrap_or(Path::new("")).to_path_buf();
+    let walk = WalkDir::new(top).follow_root_links(true).sort_by_file_name();
+    walk.into_iter().filter_map(move |entry| {
+        let entry = entry.ok()?;
+        let content = if entry.file_type().is_file() {
+            Content::File {
+                path: entry.path().to_path_buf(),
+                size: entry.metadata().ok()?.len(),
+            }
+        } else if entry.file_type().is_symlink() {
+            Content::Bytes(std::fs::read_link(entry.path()).ok()?.as_os_str().as_bytes().into())
+        } else {
+            Content::empty()
+        };
+        let name = entry.path().strip_prefix(&above).unwrap_or(entry.path());
+        Some(Sent {
+            name: name.to_string_lossy().into_owned(),
+            content,
+            is_hidden: false,
+        })
+    })
+}
+
 fn read(given: &Given<'_>) -> Result<Box<dyn Module>, ModuleError> {
     let args = Arguments(&given.args);
     let mut sources = Vec::new();
@@ -62,6 +93,10 @@ impl Module for Put {
             steps: vec![Step::Put(Box::new(self.transfer.clone()))],
             values: self.transfer.values(),
         })
+    }
+
+    fn sends(&self) -> Vec<Sent> {
+        self.transfer.sources.iter().flat_map(|source| files(source)).collect()
     }
 
     fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{param, with_default};
 use crate::modules::given::Arguments;
-use crate::modules::step::{Content, Reader, Step, Taken};
+use crate::modules::step::{Content, Reader, Sent, Step, Taken};
 use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, command, local, outcome, place, words};
 use crate::shell::{Command, snippets};
 
@@ -148,10 +148,11 @@ impl Module for Script {
         Ok(Change::Opaque { steps, values })
     }
 
-    fn sends(&self) -> Vec<Content> {
-        vec![Content::File {
-            path: self.path.clone(),
-            size: self.size,
+    fn sends(&self) -> Vec<Sent> {
+        vec![Sent {
+            name: place::base_name(&self.path.to_string_lossy()).to_owned(),
+            content: self.content.clone(),
+            is_hidden: matches!(self.content, Content::Bytes(_)),
         }]
     }
 

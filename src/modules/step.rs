@@ -198,6 +198,17 @@ impl Content {
     }
 }
 
+/// Something of the controller that a task sends.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// What the user calls it; never a place of this machine, because another checkout is the same task.
+    pub name: String,
+    /// What it is.
+    pub content: Content,
+    /// It was made of variables, or was encrypted: not even its digest is shown.
+    pub is_hidden: bool,
+}
+
 /// Contents may be secret: only the size is shown.
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

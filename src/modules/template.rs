@@ -7,7 +7,7 @@ use crate::modules::args::{Param, ParamKind};
 use crate::modules::attrs::{self, param, with_default};
 use crate::modules::given::Arguments;
 use crate::modules::place::{self, Placement};
-use crate::modules::step::{Content, Reader, Taken};
+use crate::modules::step::{Content, Reader, Sent, Taken};
 use crate::modules::{BUILTIN, Change, Given, Module, ModuleError, Spec, Values, copy, local};
 use crate::vars::templar::FileOptions;
 use crate::vars::{Scope, Value, Var, VarMap};
@@ -172,6 +172,10 @@ fn encode(text: &str, encoding: &str) -> Result<Vec<u8>, ModuleError> {
 impl Module for Template {
     fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError> {
         self.0.inspect(host)
+    }
+
+    fn sends(&self) -> Vec<Sent> {
+        self.0.sends()
     }
 
     fn conclude(&self, taken: &[Taken], values: &mut Values) -> Result<(), ModuleError> {

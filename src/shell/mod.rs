@@ -3,6 +3,7 @@
 //! Nothing here talks to a host.
 
 pub mod elevate;
+pub mod escape;
 pub mod expand;
 pub mod script;
 pub mod snippets;

@@ -62,6 +62,13 @@ pub const MARKER: &str = include_str!("snippets/marker.sh");
 pub const LEASE: &str = include_str!("snippets/lease.sh");
 /// A piece: what was approved is measured.
 pub const GUARD: &str = include_str!("snippets/guard.sh");
+/// What a host's store of records holds.
+pub const MARKERS: &str = concat!(
+    include_str!("snippets/lib.sh"),
+    include_str!("snippets/process.sh"),
+    include_str!("snippets/store.sh"),
+    include_str!("snippets/markers.sh"),
+);
 /// All pieces together.
 const WHOLE_ENVELOPE: &str = concat!(
     include_str!("snippets/envelope.sh"),
@@ -125,6 +132,7 @@ pub const AUDIT_FILE: &str = concat!(
 /// All of them, for laws.
 pub const ALL: &[(&str, &str)] = &[
     ("envelope", WHOLE_ENVELOPE),
+    ("markers", MARKERS),
     ("look", LOOK),
     ("apply", APPLY),
     ("walk", WALK),

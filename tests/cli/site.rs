@@ -250,7 +250,7 @@ const STATES: &str = r#"
 "#;
 
 #[test]
-fn check_mode_changes_nothing_and_names_exactly_the_tasks_that_then_change() {
+fn r44_check_mode_changes_nothing_and_names_exactly_the_tasks_that_then_change() {
     let desk = desk();
     desk.write("states.yml", STATES);
     for host in ["web1", "web2"] {

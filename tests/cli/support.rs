@@ -73,6 +73,26 @@ impl Desk {
         std::fs::read_to_string(self.home(host).join(name)).unwrap_or_default()
     }
 
+    /// From now on the commands that hosts are sent are counted.
+    pub fn count_exchanges(&self) {
+        let login = self.fleet.dir().join("etc/login");
+        let text = std::fs::read_to_string(&login).unwrap();
+        let line = "\nif [ -n \"${SSH_ORIGINAL_COMMAND:-}\" ]; then\n    echo x >>\"$root/exchanges.$HOST_OF_FLEET\"";
+        let counted = text.replacen("\nHOME=", "\nHOST_OF_FLEET=$1\nHOME=", 1).replacen(
+            "\nif [ -n \"${SSH_ORIGINAL_COMMAND:-}\" ]; then",
+            line,
+            1,
+        );
+        assert_eq!(counted.matches("HOST_OF_FLEET").count(), 2, "{text}");
+        std::fs::write(login, counted).unwrap();
+    }
+
+    /// How many commands a host was sent since.
+    pub fn exchanges(&self, host: &str) -> usize {
+        let path = self.fleet.dir().join(format!("exchanges.{host}"));
+        std::fs::read_to_string(path).unwrap_or_default().lines().count()
+    }
+
     /// `batchssh` with these words, split at blanks; more are added with [`Cmd::arg`].
     pub fn cmd(&self, words: &str) -> Cmd {
         let mut command = Command::new(env!("CARGO_BIN_EXE_batchssh"));

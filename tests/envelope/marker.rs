@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-use batchssh::marker::{Act, Envelope, Judge, OnChange, Verdict};
+use batchssh::marker::{Act, Envelope, Judge, OnChange, Verdict, WhenInDoubt};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use crate::support::{Host, Task, finish, hosts, lines, wait_for};
@@ -204,7 +204,7 @@ fn what_still_runs_is_named_and_nothing_decides_over_it() {
         let group = Pid::from_child(&child);
         let asked = task.clone().with(|marker| {
             marker.verify = Some("exit 1".into());
-            marker.rerun = true;
+            marker.in_doubt = WhenInDoubt::Rerun;
         });
         let Verdict::Doubt(doubt) = host.run(&asked, &Act::Run, COUNT).verdict else {
             panic!("{}", host.shell)
@@ -334,7 +334,7 @@ fn the_controller_decides_where_the_exit_code_does_not() {
             host.run(&task, &Act::Decide { nonce, done, rc: 0 }, "").verdict
         };
         assert!(matches!(decide("another", true), Verdict::Store(_)));
-        let rerun = task.clone().with(|marker| marker.rerun = true);
+        let rerun = task.clone().with(|marker| marker.in_doubt = WhenInDoubt::Rerun);
         let nonce = Envelope::nonce().unwrap();
         finish(
             host.start(&host.text(&rerun.envelope(&host, &nonce), &Act::Run, COUNT)),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 use std::time::Duration;
 
-use batchssh::marker::{Act, Envelope, Guard, Judge, Lease, Marker, OnChange, Said, TaskParts, Verdict, file_name};
+use batchssh::marker::{
+    Act, Envelope, Guard, Judge, Lease, Marker, OnChange, Said, TaskParts, Verdict, WhenInDoubt, file_name,
+};
 use batchssh::shell::Command;
 
 /// One shell of this machine, and a home folder.
@@ -204,7 +206,7 @@ impl Task {
                 parts,
                 facts: vec![("run", "r1".to_owned()), ("who", "me@desk".to_owned())],
                 on_change: OnChange::Stop,
-                rerun: false,
+                in_doubt: WhenInDoubt::Stop,
                 verify: None,
                 judge: Judge::Host,
             }),

@@ -70,7 +70,7 @@ pub fn audit(args: &AuditArgs) -> Result<ExitCode, Diagnostics> {
         whole: args.common.hosts.limit.is_none(),
         drifted: Arc::new(AtomicBool::new(false)),
     };
-    go(plan, &args.common, title, false, Some(audit))
+    go(plan, &args.common, title, false, Some(audit), None)
 }
 
 /// An audit only looks. The module would refuse as well, on every host; this is said once, and before anybody is asked.

@@ -6,6 +6,7 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use crate::cli::lineage::chain::Chain;
 use crate::cli::lineage::changes::every_task;
 use crate::cli::lineage::resolutions;
+use crate::cli::origin;
 use crate::cli::runs::store::Store;
 use crate::engine::replay::{Fold, Found, Resolution};
 use crate::names::HostName;
@@ -66,7 +67,7 @@ pub fn about_doubts(
         }
     }
     if !found.is_empty() {
-        resolutions::add(store, &chain.newest().run, &found)?;
+        resolutions::add(store, &chain.newest().run, &found, &origin::who())?;
     }
     Ok(found)
 }

@@ -5,6 +5,7 @@ mod ask;
 mod chain;
 mod changes;
 mod resolutions;
+pub mod resolve;
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -24,7 +25,7 @@ use crate::report::retry_file::{Entry, RetryFile};
 use crate::source::{Diagnostic, Diagnostics};
 
 pub use chain::{Chain, Stand};
-pub use changes::written;
+pub use changes::{every_task, written};
 
 /// The words that `retry` and `resume` add.
 #[derive(Clone, Debug, Default, Args)]
@@ -38,12 +39,25 @@ pub struct LineageArgs {
     /// Tasks that were changed or added since are no reason to stop
     #[arg(long, hide = true, requires = "goes_on_with", conflicts_with = "from_start")]
     accept_changes: bool,
+    /// Not to run anything: hosts are asked about its tasks in doubt (`batchssh doubt`)
+    #[arg(long, value_name = "JSON", hide = true, conflicts_with = "goes_on_with")]
+    doubts: Option<String>,
     /// What the wave showed that was stopped is right
     #[arg(long, hide = true, requires = "goes_on_with", conflicts_with = "from_start")]
     accept_wave: bool,
 }
 
 impl LineageArgs {
+    /// The word for asking about doubts.
+    pub fn doubts(asked: &str) -> String {
+        format!("--doubts={asked}")
+    }
+
+    /// What hosts are to be asked instead of running anything.
+    pub fn asked(&self) -> Option<&str> {
+        self.doubts.as_deref()
+    }
+
     /// The words for going on with a run.
     pub fn words(run: &str, from_start: bool, accept_changes: bool, accept_wave: bool) -> Vec<String> {
         let mut words = vec![format!("--goes-on-with={run}")];

@@ -1,15 +1,16 @@
 //! What people found out about tasks in doubt: `resolutions.ndjson` in the folder of a run.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::cli::runs::store::Store;
 use crate::engine::replay::{Found, Resolution};
 use crate::names::HostName;
+use crate::report::delivery::now;
 use crate::source::Diagnostic;
 
 /// The file's name.
@@ -24,6 +25,12 @@ struct Line {
     path: String,
     task: String,
     verdict: Verdict,
+    /// Who said so.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    by: String,
+    /// When, RFC 3339.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    time: String,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -66,8 +73,8 @@ pub fn read(store: &Store, run: &str) -> Result<Vec<Resolution>, Diagnostic> {
     Ok(found)
 }
 
-/// Adds to what was found out.
-pub fn add(store: &Store, run: &str, found: &[Resolution]) -> Result<(), Diagnostic> {
+/// Adds to what was found out; it outlasts a power cut when this returns.
+pub fn add(store: &Store, run: &str, found: &[Resolution], by: &str) -> Result<(), Diagnostic> {
     let path = path(store, run);
     let mut text = Vec::new();
     for one in found {
@@ -79,6 +86,8 @@ pub fn add(store: &Store, run: &str, found: &[Resolution]) -> Result<(), Diagnos
                 Found::Done => Verdict::Done,
                 Found::NotDone => Verdict::NotDone,
             },
+            by: by.to_owned(),
+            time: now(),
         };
         text.extend(serde_json::to_vec(&line).unwrap_or_default());
         text.push(b'\n');
@@ -86,7 +95,9 @@ pub fn add(store: &Store, run: &str, found: &[Resolution]) -> Result<(), Diagnos
     let write = || -> io::Result<()> {
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
         file.write_all(&text)?;
-        file.sync_data()
+        file.sync_all()?;
+        // The file may be new: its name, too.
+        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
     };
     write().map_err(|error| Diagnostic::new(format!("cannot write {}: {error}", path.display())))
 }

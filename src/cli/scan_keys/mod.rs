@@ -41,6 +41,7 @@ pub fn scan_keys(args: &ScanKeysArgs) -> Result<ExitCode, Diagnostics> {
         lines: true,
         retry_file: PathBuf::from("batchssh.retry"),
         audit: None,
+        collect: None,
     };
     let form = setup.output.form;
     let terminal = setup.outside.stdout;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::event::preflight::{Decision, PreflightAnswer, PreflightVerdict};
-use crate::event::{Status, TaskReport};
+use crate::event::{Seen, Status, TaskReport};
 use crate::names::HostName;
 use crate::preflight::PriorEvidence;
 use crate::preflight::evidence::Prior;
@@ -19,7 +19,32 @@ pub(super) struct Approved {
     layouts: Vec<(String, Vec<String>)>,
 }
 
+/// What of a result matters here.
+#[derive(Debug)]
+pub(super) struct Ended {
+    host: HostName,
+    /// It is about the checks themselves: they refused the host.
+    is_check: bool,
+    evidence: Vec<Seen>,
+}
+
+impl Ended {
+    /// Of a report.
+    pub fn of(report: &TaskReport) -> Self {
+        Self {
+            host: report.host.clone(),
+            is_check: report.module == "preflight",
+            evidence: report.did.evidence.clone(),
+        }
+    }
+}
+
 impl Approved {
+    /// Something is to be approved as soon as the host goes on.
+    pub fn is_open(&self, host: &HostName) -> bool {
+        self.answers.contains_key(host)
+    }
+
     /// A run begins.
     pub fn run(&mut self, hosts: &[HostName], from_start: bool) {
         self.answers.clear();
@@ -55,8 +80,9 @@ impl Approved {
             .push((verdict.check, usual.map(|layout| layout.digest).collect()));
     }
 
-    /// A host begins a task.
-    pub fn begun(&mut self, host: &HostName) {
+    /// A host begins a task. `in_doubt`: nobody knows what became of a task of it. Then an answer that differs is not
+    /// approved by going on: it is as soon as the doubt is over.
+    pub fn begun(&mut self, host: &HostName, in_doubt: bool) {
         for (check, layouts) in self.layouts.drain(..) {
             // What an earlier run of the chain approved stays approved.
             let mut all: Vec<String> = self.prior.layouts(&check).unwrap_or_default().to_vec();
@@ -68,20 +94,32 @@ impl Approved {
             );
             self.prior.approve(&check, all);
         }
+        let mut open = Vec::new();
         for (check, prior) in self.answers.remove(host).unwrap_or_default() {
-            self.prior.insert(host.clone(), check, prior);
+            let known = self.prior.of(host, &check);
+            let differs = known.is_some_and(|known| {
+                known.approved.is_some() && known.approved != prior.approved && known.left != prior.approved
+            });
+            if in_doubt && differs {
+                open.push((check, prior));
+            } else {
+                self.prior.insert(host.clone(), check, prior);
+            }
+        }
+        if !open.is_empty() {
+            self.answers.insert(host.clone(), open);
         }
     }
 
-    /// A task ended.
-    pub fn result(&mut self, report: &TaskReport) {
-        if report.module == "preflight" {
-            self.answers.remove(&report.host);
+    /// A task ended; `in_doubt` as the host is with that.
+    pub fn result(&mut self, ended: &Ended, in_doubt: bool) {
+        if ended.is_check {
+            self.answers.remove(&ended.host);
             return;
         }
-        self.begun(&report.host);
-        for seen in &report.did.evidence {
-            if let Some(prior) = self.prior.of_mut(&report.host, &seen.check) {
+        self.begun(&ended.host, in_doubt);
+        for seen in &ended.evidence {
+            if let Some(prior) = self.prior.of_mut(&ended.host, &seen.check) {
                 prior.left.clone_from(&seen.digest);
             }
         }
@@ -99,7 +137,6 @@ impl Approved {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Seen;
     use crate::preflight::evidence::Standing;
 
     fn answered(approved: &mut Approved, host: &str, digest: &str) {
@@ -126,7 +163,7 @@ mod tests {
             check: "disks".to_owned(),
             digest: digest.map(str::to_owned),
         }];
-        approved.result(&report);
+        approved.result(&Ended::of(&report), false);
     }
 
     #[test]
@@ -137,7 +174,7 @@ mod tests {
             answered(&mut approved, host, "before");
         }
         ended(&mut approved, "a", "command", Some("after"));
-        approved.begun(&"b".into());
+        approved.begun(&"b".into(), false);
         ended(&mut approved, "c", "preflight", None);
         let (a, b, c) = ("a".into(), "b".into(), "c".into());
         let prior = approved.finish([&b].into_iter());
@@ -150,11 +187,30 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_that_differs_is_approved_only_when_nothing_is_in_doubt_any_more() {
+        let mut approved = Approved::default();
+        let a: HostName = "a".into();
+        approved.run(&[], false);
+        answered(&mut approved, "a", "before");
+        approved.begun(&a, false);
+        for run in 0..2 {
+            approved.run(&[], false);
+            answered(&mut approved, "a", "half");
+            approved.begun(&a, true);
+            let known = approved.prior.of(&a, "disks").and_then(|prior| prior.approved.clone());
+            assert_eq!(known.as_deref(), Some("before"), "run {run}");
+        }
+        approved.begun(&a, false);
+        let known = approved.prior.of(&a, "disks").and_then(|prior| prior.approved.clone());
+        assert_eq!(known.as_deref(), Some("half"));
+    }
+
+    #[test]
     fn from_the_start_means_that_nothing_is_known_about_the_hosts_and_all_about_the_fleet() {
         let mut approved = Approved::default();
         answered(&mut approved, "a", "before");
         approved.layouts = vec![("disks".to_owned(), vec!["usual".to_owned()])];
-        approved.begun(&"a".into());
+        approved.begun(&"a".into(), false);
         approved.run(&["a".into()], true);
         let prior = approved.finish(std::iter::empty());
         assert_eq!(prior.of(&"a".into(), "disks"), None);

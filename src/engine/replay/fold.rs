@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::engine::canary::PastWaves;
-use crate::engine::replay::approved::Approved;
-use crate::engine::replay::record::{Key, Pass, Record, is_final};
+use crate::engine::replay::approved::{Approved, Ended};
+use crate::engine::replay::record::{Acting, Key, Pass, Record, is_final};
 use crate::engine::replay::{Once, Replay, Resolution, Track, others};
 use crate::event::{EventKind, Status, TaskReport};
 use crate::names::HostName;
@@ -35,6 +35,10 @@ impl Fold {
             EventKind::RunStarted { run, origin, hosts, .. } => {
                 self.run = run;
                 self.batches.clear();
+                for record in self.hosts.values_mut().flatten() {
+                    record.whole.run_begins();
+                    record.passes.values_mut().for_each(Pass::run_begins);
+                }
                 self.open.extend(hosts.iter().cloned());
                 self.approved.run(&hosts, origin.from_start);
                 if origin.from_start {
@@ -57,9 +61,14 @@ impl Fold {
                 nth,
                 index,
                 repeatable,
-                ..
+                item,
+                command,
+                became,
+                marker,
             } => {
-                self.approved.begun(&host);
+                // As it is before this task: one that is begun is in doubt until it ends.
+                let in_doubt = self.is_in_doubt(&host);
+                self.approved.begun(&host, in_doubt);
                 let key = Key { play, id, nth };
                 if let Some(record) = self.live(&host, key, &task, &path) {
                     record.acted |= !repeatable;
@@ -71,6 +80,15 @@ impl Fold {
                     *pass = Pass {
                         begun: !repeatable,
                         open: true,
+                        doubted: pass.doubted,
+                        touched: true,
+                        found: pass.found.filter(|_| pass.doubted),
+                        acting: Some(Box::new(Acting {
+                            item,
+                            command,
+                            became,
+                            marker,
+                        })),
                         ..Pass::default()
                     };
                 }
@@ -84,22 +102,20 @@ impl Fold {
             EventKind::PreflightVerdict(verdict) => self.approved.verdict(*verdict),
             EventKind::TaskRetrying { host, .. } => self.attempt_ended(&host),
             EventKind::ItemResult(report) => {
-                self.approved.result(&report);
+                let ended = Ended::of(&report);
+                let in_doubt = self.is_in_doubt(&report.host);
+                self.approved.result(&ended, in_doubt);
                 let index = report.did.index.unwrap_or_default();
                 if let Some(record) = self.of_report(&report) {
-                    let result = Some(*report);
-                    record.passes.insert(
-                        index,
-                        Pass {
-                            result,
-                            ..Pass::default()
-                        },
-                    );
+                    record.passes.entry(index).or_default().ends(*report);
                 }
             }
             EventKind::TaskResult(report) => {
-                self.approved.result(&report);
+                let ended = Ended::of(&report);
+                let host = report.host.clone();
                 self.result(*report);
+                let in_doubt = self.is_in_doubt(&host);
+                self.approved.result(&ended, in_doubt);
             }
             EventKind::PlaySkipped { .. }
             | EventKind::TaskStarted { .. }
@@ -122,6 +138,11 @@ impl Fold {
         }
     }
 
+    /// Nobody knows what became of a task of this host. Asked only as long as it matters.
+    fn is_in_doubt(&self, host: &HostName) -> bool {
+        self.approved.is_open(host) && self.hosts.get(host).is_some_and(|records| in_doubt(records))
+    }
+
     /// One try of `until` ended without meeting it: its end was seen.
     fn attempt_ended(&mut self, host: &HostName) {
         let Some(record) = self.hosts.get_mut(host).and_then(|records| records.last_mut()) else {
@@ -142,10 +163,7 @@ impl Fold {
             self.done_once(&report);
         }
         if let Some(record) = self.of_report(&report) {
-            record.whole = Pass {
-                result: Some(report),
-                ..Pass::default()
-            };
+            record.whole.ends(report);
         }
     }
 
@@ -238,10 +256,6 @@ impl Fold {
 
     /// Ready to go on from, with these hosts. `accept`: tasks that are not in the records are no reason to stop.
     pub fn finish(self, accept: bool, running: &HashSet<HostName>) -> Replay {
-        let in_doubt = |records: &[Record]| {
-            let passes = |record: &Record| record.whole.is_in_doubt() || record.passes.values().any(Pass::is_in_doubt);
-            records.iter().any(passes)
-        };
         let doubtful = self.hosts.iter().filter(|(_, records)| in_doubt(records));
         let prior = self.approved.finish(doubtful.map(|(host, _)| host));
         let (tracked, others): (HashMap<_, _>, HashMap<_, _>) =
@@ -270,6 +284,11 @@ impl Fold {
             accept_wave: false,
         }
     }
+}
+
+fn in_doubt(records: &[Record]) -> bool {
+    let passes = |record: &Record| record.whole.is_in_doubt() || record.passes.values().any(Pass::is_in_doubt);
+    records.iter().any(passes)
 }
 
 fn key_of(report: &TaskReport) -> Key {

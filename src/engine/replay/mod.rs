@@ -15,7 +15,7 @@ use crate::names::HostName;
 use crate::preflight::PriorEvidence;
 
 pub use fold::Fold;
-pub use record::{Key, Pass, Record, outcome as outcome_of};
+pub use record::{Acting, Key, Pass, Record, outcome as outcome_of};
 
 /// A task that was done once for all hosts of a batch.
 #[derive(Debug)]

@@ -30,9 +30,57 @@ pub struct Pass {
     pub result: Option<TaskReport>,
     /// What was found out about it.
     pub found: Option<Found>,
+    /// What its steps were, as long as nobody saw them end.
+    pub acting: Option<Box<Acting>>,
+    /// It was in doubt when the run at hand began.
+    pub doubted: bool,
+    /// The run at hand began steps of it.
+    pub touched: bool,
+}
+
+/// What was told when steps were about to be taken.
+#[derive(Clone, Debug, Default)]
+pub struct Acting {
+    /// Label of the loop item.
+    pub item: Option<Json>,
+    /// The commands, for people.
+    pub command: String,
+    /// As whom, where it was not the login user.
+    pub became: Option<String>,
+    /// Name of the marker.
+    pub marker: Option<String>,
 }
 
 impl Pass {
+    /// The marker on the host, where it has one.
+    pub fn marker(&self) -> Option<&str> {
+        let told = self.result.as_ref().and_then(|report| report.result.get("once"));
+        let told = told.and_then(|once| once.get("name")).and_then(Json::as_str);
+        told.or_else(|| self.acting.as_ref()?.marker.as_deref())
+    }
+
+    /// A run begins: what was left in doubt before it stays so until something is known.
+    pub(super) fn run_begins(&mut self) {
+        self.doubted = self.is_in_doubt();
+        self.touched = false;
+    }
+
+    /// A result has come. One that says nothing about a task in doubt, because it was refused or not even reached, leaves it
+    /// in doubt.
+    pub(super) fn ends(&mut self, report: TaskReport) {
+        let says_nothing = report.refused.is_some() || !self.touched;
+        if self.doubted && says_nothing && !is_final(&report) && report.status != Status::InDoubt {
+            self.begun = true;
+            return;
+        }
+        let acting = self.acting.take().filter(|_| report.status == Status::InDoubt);
+        *self = Self {
+            result: Some(report),
+            acting,
+            ..Self::default()
+        };
+    }
+
     /// It came to a result with which the host went on.
     pub fn is_final(&self) -> bool {
         self.result.as_ref().is_some_and(is_final)

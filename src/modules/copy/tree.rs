@@ -11,7 +11,7 @@ use crate::modules::local;
 use crate::modules::look::{DIRECTORY, Look, REGULAR, Seen, Sight, State};
 use crate::modules::mode::Mode;
 use crate::modules::place;
-use crate::modules::step::{Content, Reader, Step, Write};
+use crate::modules::step::{Content, Reader, Sent, Step, Write};
 use crate::modules::{Change, Given, ModuleError, Values};
 
 /// What is to be there.
@@ -121,6 +121,23 @@ impl Tree {
                 }
         }
         self
+    }
+
+    /// Every file, and where links lead; a directory without files counts by its name.
+    pub(super) fn sends(&self) -> Vec<Sent> {
+        let items = self.items.iter().map(|item| {
+            let (content, is_hidden) = match &item.kind {
+                Kind::Directory => (Content::empty(), false),
+                Kind::File { content, .. } => (content.clone(), matches!(content, Content::Bytes(_))),
+                Kind::Link(target) => (Content::Bytes(target.as_slice().into()), false),
+            };
+            Sent {
+                name: String::from_utf8_lossy(&item.name).into_owned(),
+                content,
+                is_hidden,
+            }
+        });
+        items.collect()
     }
 
     pub(super) fn inspect(&self, host: &mut Reader<'_>) -> Result<Change, ModuleError> {

@@ -327,6 +327,8 @@ mod tests {
             nth: 0,
             item: None,
             index: None,
+            became: None,
+            marker: None,
             repeatable,
             command: "mkfs.xfs /dev/sdb".to_owned(),
         }

@@ -1,12 +1,11 @@
 # marker.sh ACT NAME DIGEST FACTS CHANGED DOUBT VERIFY JUDGE: done is done. ACT is run or look; NAME is a file name; FACTS
-# are lines of the record; CHANGED is stop, rerun or keep; DOUBT is stop or rerun; JUDGE is host (rc 0 is done), any (every
-# rc is), controller (somebody else says).
+# are lines of the record; CHANGED is stop, rerun or keep; DOUBT is stop, rerun or done; JUDGE is host (rc 0 is done), any
+# (every rc is), controller (somebody else says).
 #
 # The files NAME.N.i (intent) and NAME.N.d (its end) tell about attempt N. An attempt is claimed by a link to a name that
 # must not be there yet, so of several commands one gets it; a later attempt has a higher number, and nothing is moved.
 b_act=$1 b_name=$2 b_digest=$3 b_facts=$4 b_changed=$5 b_doubt=$6 b_verify=$7 b_judge=$8
 shift 8
-b_boot=
 b_last=0
 
 # b_scan: the last attempt's number in b_last.
@@ -96,28 +95,17 @@ b_in_doubt() {
         } | tail -c 4096)
         b_code=${b_said##*"$b_nl"}
         case $b_code in
-        0) b_verified ;;
+        0) b_verified verified ;;
         1) return 0 ;;
         esac
         b_tell v "${b_said%"$b_nl"*}"
         set -- verify "$b_code"
     fi
-    [ "$b_doubt" = rerun ] || b_stop doubt "$@"
-}
-
-# b_lives: a process of the intent in b_text is there, or may be.
-b_lives() {
-    b_get boot
-    b_was=$b_value
-    b_get leader
-    b_leads=$b_value
-    b_get group
-    read -r b_boot </proc/sys/kernel/random/boot_id
-    if [ -z "$b_was" ] || [ -z "$b_value" ] || [ -z "$b_boot" ]; then
-        b_say alive 0 nobody can tell: there is no /proc
-        return 0
-    fi
-    [ "$b_was" = "$b_boot" ] && b_group_lives "$b_value" "$b_leads"
+    case $b_doubt in
+    rerun) ;;
+    done) b_verified resolved ;;
+    *) b_stop doubt "$@" ;;
+    esac
 }
 
 # b_end END RC MORE: the end of attempt b_last; what went wrong is in b_words.
@@ -128,12 +116,13 @@ b_end() {
     b_settle "$b_store/markers/$b_name.$b_last.d"
 }
 
-# b_verified: the task in doubt was done after all.
+# b_verified HOW: the task in doubt was done after all: `verify` says so (verified), or somebody who looked (resolved).
 b_verified() {
+    [ "$b_act" != look ] || b_stop "$1" "$b_last"
     b_about="attempt $b_last$b_nl"
-    if b_end "done" 0 "verified $b_nonce$b_nl"; then
+    if b_end "done" 0 "how $1$b_nl"; then
         b_tell r "$b_text"
-        b_stop verified "$b_last"
+        b_stop "$1" "$b_last"
     fi
     b_stop store "$b_store: $b_words"
 }

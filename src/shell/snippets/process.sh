@@ -24,5 +24,6 @@ b_beat() {
     b_self=$b_start
     b_mine=$b_group
     b_process "$b_mine"
+    # shellcheck disable=SC2034
     b_now_beat="$b_up $$ $b_self $b_mine ${b_start:-0}"
 }

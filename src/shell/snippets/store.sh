@@ -160,3 +160,19 @@ b_group_lives() {
     done
     return "$b_any"
 }
+
+# b_lives: a process of the intent in b_text is there, or may be.
+b_lives() {
+    b_get boot
+    b_was=$b_value
+    b_get leader
+    b_leads=$b_value
+    b_get group
+    b_boot=
+    { read -r b_boot </proc/sys/kernel/random/boot_id; } 2>/dev/null
+    if [ -z "$b_was" ] || [ -z "$b_value" ] || [ -z "$b_boot" ]; then
+        b_say alive 0 nobody can tell: there is no /proc
+        return 0
+    fi
+    [ "$b_was" = "$b_boot" ] && b_group_lives "$b_value" "$b_leads"
+}

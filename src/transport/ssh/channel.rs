@@ -14,6 +14,9 @@ use libssh2_sys as raw;
 unsafe extern "C" {
     /// In libssh2 1.11.2; not bound by `libssh2-sys` 0.3.4.
     safe fn libssh2_version(required: c_int) -> *const c_char;
+    /// Of OpenSSL, which libssh2 is built on and `openssl-sys` links.
+    #[link_name = "OpenSSL_version"]
+    safe fn openssl_version_text(kind: c_int) -> *const c_char;
     fn libssh2_channel_has_exit_status(channel: *mut raw::LIBSSH2_CHANNEL) -> c_int;
 }
 
@@ -74,6 +77,17 @@ pub fn version() -> String {
         return "unknown".to_owned();
     }
     // SAFETY: libssh2_version returns a static NUL-terminated string.
+    unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+}
+
+/// The version of OpenSSL that is linked, as it says itself: `OpenSSL 3.5.4 30 Sep 2025`.
+pub fn openssl_version() -> String {
+    // 0: OPENSSL_VERSION.
+    let text = openssl_version_text(0);
+    if text.is_null() {
+        return "OpenSSL, unknown version".to_owned();
+    }
+    // SAFETY: OpenSSL_version returns a static NUL-terminated string.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 

@@ -16,10 +16,12 @@ use crate::deadline::Deadline;
 use crate::transport::{ConnectSettings, ConnectionInfo, HostKeyCheck, Stage};
 
 /// What we offer, best first. No CBC, no SHA-1, no MD5; no host certificates, which are not checked here.
-const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,\
+pub(super) const CIPHERS: &str = "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,\
                        aes128-ctr";
-const MACS: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
-const HOST_KEYS: [&str; 6] = [
+/// The same for message authentication codes.
+pub(super) const MACS: &str = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
+/// The same for host keys.
+pub(super) const HOST_KEYS: [&str; 6] = [
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
     "ecdsa-sha2-nistp384",

@@ -21,6 +21,7 @@ mod keyscan;
 pub mod known_hosts;
 mod link;
 mod net;
+mod offered;
 mod proxy;
 mod pump;
 pub mod sftp;
@@ -29,8 +30,9 @@ mod watchdog;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use channel::version as libssh2_version;
+pub use channel::{openssl_version, version as libssh2_version};
 pub use duplex::ChannelDuplex;
+pub use offered::Offered;
 
 use crate::deadline::Deadline;
 use crate::shell::elevate::Become;
