@@ -519,6 +519,7 @@ mod tests {
         for page in pages.chain([root.join("README.md")]).filter(|page| page.is_file()) {
             let text = std::fs::read_to_string(&page).unwrap();
             for line in text.lines().filter_map(|line| line.strip_prefix("$ batchssh ")) {
+                let line = line.split("  #").next().unwrap_or(line);
                 let words = crate::shell::split_words(line).unwrap();
                 let words = std::iter::once("batchssh".to_owned()).chain(words);
                 if let Err(error) = super::Cli::try_parse_from(words) {
