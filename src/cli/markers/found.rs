@@ -186,7 +186,11 @@ impl Marker {
         let Some(name) = &self.name else {
             return format!("(record {}.{})", visible(&self.file), self.attempt);
         };
-        let name = visible(name);
+        let name = match &self.task {
+            // Nobody types such a name: it says which run and which task.
+            Some(task) if name.starts_with("run/") => format!("{} (of one run)", visible(task)),
+            Some(_) | None => visible(name),
+        };
         let Some(item) = &self.item else { return name };
         // The digest of the item ends the name.
         let shown = name.rfind('[').map_or(name.as_str(), |at| &name[..at]);
