@@ -293,13 +293,14 @@ fn shown(head: &Head, done: &Done, search: &Search) -> String {
     let report = &done.report;
     let check = if head.check { " (check)" } else { "" };
     let line = format!(
-        "{}  {}  {}@{}  {}{check}  {}",
+        "{}  {}  {}@{}  {}{check}  {}  ({})",
         moment(&done.time),
         head.run,
         head.origin.user,
         head.origin.controller,
         done.verdict(),
-        task_name(report)
+        task_name(report),
+        head.title
     );
     let mut out = format!("{}\n", text::one_line(&line));
     let mut add = |line: &str| out += &format!("    {}\n", text::one_line(line));

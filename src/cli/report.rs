@@ -70,7 +70,8 @@ pub fn report(args: &ReportArgs) -> Result<ExitCode, Diagnostics> {
     } else {
         Wanted::no_task()
     };
-    let (overview, damage) = overview(&located, Observer::new(wanted, false))?;
+    let (mut overview, damage) = overview(&located, Observer::new(wanted, false))?;
+    overview.fold();
     let found = write(args, &located, &overview, damage.as_deref());
     match found {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(ExitCode::Ok),

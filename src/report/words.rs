@@ -68,6 +68,12 @@ pub(crate) fn masked(reason: &str, host: &str) -> String {
     out
 }
 
+/// A text with `{host}` in place of the host's own name, wherever that stands alone.
+pub(crate) fn without_host(text: &str, host: &str) -> String {
+    let short = host.split('.').next().unwrap_or(host);
+    replace_word(&replace_word(text, host), short).replace('\u{1}', "{host}")
+}
+
 /// Replaces a word where it stands alone: the host `a` must not mask half of a sentence.
 fn replace_word(text: &str, word: &str) -> String {
     let inside = |c: Option<char>| c.is_some_and(char::is_alphanumeric);

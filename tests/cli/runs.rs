@@ -80,7 +80,8 @@ fn a_run_is_shown_with_who_when_what_was_run_where_and_what_was_sent() {
             "  failed       c\n               stops: rc=1, nothing was said\n",
             "  changed      a,b\n",
             "message of the day: 3 changed  (storage, site.yml:6)\n",
-            "motd  5 bytes  sha256 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n",
+            "  changed      a,b,c\n      $ write ",
+            "/{host}/motd  5 bytes  sha256 2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\n",
             "      $ /bin/sh -c 'cat says'\n",
             "stops: 1 failed, 2 ok  (storage, site.yml:11)\n",
         ],
@@ -315,7 +316,7 @@ fn the_history_of_a_host_is_everything_that_ran_there_the_oldest_first() {
     has(
         &ran,
         &[
-            "  ok  asks\n    $ /bin/sh -c 'cat says'\n",
+            "  ok  asks  (site.yml)\n    $ /bin/sh -c 'cat says'\n",
             "    for b\n    $ echo for b\n",
         ],
     );

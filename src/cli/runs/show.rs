@@ -88,7 +88,7 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode, Diagnostics> {
     let store = Store::open()?;
     let located = store.locate(args.run.as_deref())?;
     let observer = Observer::new(args.wanted.wanted(), !args.wanted.is_all());
-    let (overview, damage) = overview(&located, observer)?;
+    let (mut overview, damage) = overview(&located, observer)?;
     if !args.wanted.host.is_empty() && overview.hosts.is_empty() {
         let wanted = args.wanted.host.join(",");
         return Err(
@@ -107,6 +107,7 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode, Diagnostics> {
         let line = crate::report::json::line(&json).map_err(|error| cannot_write(&error))?;
         print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
     } else {
+        overview.fold();
         let loaded = settings::load(None)?;
         let terminal = outside(&loaded.environment, loaded.settings.color.value)?.stdout;
         let width = if terminal.is_tty { terminal.width } else { NAMES };
@@ -282,8 +283,7 @@ impl Shown {
         let most = self.most(MOST_LINES);
         let commands = group.commands.iter().take(most);
         lines.extend(commands.map(|command| format!("$ {command}{whom}")));
-        let files = group.files.iter().take(most);
-        lines.extend(files.map(|file| format!("> {}  {} bytes  sha256 {}", file.path, file.size, file.sha256)));
+        lines.extend(group.file_lines().take(most).map(|line| format!("> {line}")));
         let unkept = usize::try_from(group.more_commands.saturating_add(group.more_files)).unwrap_or(usize::MAX);
         let more = group.commands.len().saturating_sub(most) + group.files.len().saturating_sub(most) + unkept;
         if more > 0 {

@@ -379,8 +379,7 @@ fn one_group(group: &Group) -> String {
     for command in group.commands.iter().take(MOST_DID) {
         put!(out, "<p><code>$ {}</code>{as_whom}</p>\n", escape(command));
     }
-    for file in group.files.iter().take(MOST_DID) {
-        let line = format!("{}  {} bytes  sha256 {}", file.path, file.size, file.sha256);
+    for line in group.file_lines().take(MOST_DID) {
         put!(out, "<p><code>&gt; {}</code></p>\n", escape(&line));
     }
     let more = |shown: usize, left: u32| shown.saturating_sub(MOST_DID) + usize::try_from(left).unwrap_or(usize::MAX);

@@ -21,6 +21,8 @@ const MOST_LINES: usize = 5_000;
 const LONGEST: usize = 4_096;
 /// Stands for a result that one of the runs does not have.
 const NOT_RUN: &str = "not run";
+/// Stands for a result that was taken over from the run before (`retry`, `resume`).
+const RESTORED: &str = "done in an earlier run";
 
 /// A task of a run: its play's name, its own, and how often the host had met both before.
 type TaskKey = (Arc<str>, Arc<str>, u32);
@@ -89,7 +91,7 @@ impl<'a> Side<'a> {
             for host in hosts {
                 if self.wanted.takes(&TaskReport::bare(host, task.clone(), Status::Ok, "")) {
                     let cell = Cell {
-                        verdict: "done in an earlier run".to_owned(),
+                        verdict: RESTORED.to_owned(),
                         ..Cell::default()
                     };
                     self.put(host, &play, task, cell);
@@ -321,7 +323,12 @@ impl Told {
         let word = |cell: Option<&Cell>| cell.map_or_else(|| NOT_RUN.to_owned(), |cell| cell.verdict.clone());
         let verdict = [word(was), word(is)];
         let verdict = (verdict[0] != verdict[1]).then_some(verdict);
-        let (Some(was), Some(is)) = (was, is) else {
+        // Of what was not done again there is nothing to compare.
+        let there = |cell: Option<&'_ Cell>| cell.is_some_and(|cell| cell.verdict != RESTORED);
+        let (Some(was), Some(is), true, true) = (was, is, there(was), there(is)) else {
+            if was.is_some() && is.is_some() && verdict.is_none() {
+                return None;
+            }
             return Some(Self {
                 verdict,
                 output: Vec::new(),

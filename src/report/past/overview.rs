@@ -1,7 +1,7 @@
 //! A run that is over, on one screen: who started it, what became of each host, and what each task did where. Hosts with the
 //! same result of a task are one group, whatever their number.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -76,6 +76,103 @@ pub struct Overview {
     pub controlled: Vec<Changed>,
     /// What was odd; the first hundred.
     pub warnings: Vec<String>,
+}
+
+impl Overview {
+    /// Folds further, for people: groups of a task that differ only in the host's own name (shown as `{host}`) in their
+    /// commands and paths, and in what is in their files, become one.
+    pub fn fold(&mut self) {
+        let order: HashMap<HostName, usize> = self.hosts.iter().map(|line| line.host.clone()).zip(0..).collect();
+        let place = |host: &HostName| order.get(host).copied().unwrap_or(usize::MAX);
+        for task in &mut self.tasks {
+            let mut shapes: IndexMap<Shape, Vec<Group>> = IndexMap::new();
+            for group in std::mem::take(&mut task.results) {
+                shapes.entry(Shape::of(&group)).or_default().push(group);
+            }
+            task.results = shapes
+                .into_iter()
+                .filter_map(|(shape, groups)| shape.merge(groups))
+                .collect();
+            for group in &mut task.results {
+                group.hosts.sort_by_key(place);
+            }
+            task.results.sort_by_key(|group| {
+                let first = group.hosts.first().map_or(usize::MAX, place);
+                (std::cmp::Reverse(group.status), first)
+            });
+        }
+    }
+}
+
+/// What groups have in common that are shown as one.
+#[derive(PartialEq, Eq, Hash)]
+struct Shape {
+    verdict: String,
+    reason: String,
+    rc: Option<i64>,
+    commands: Vec<String>,
+    paths: Vec<String>,
+    more: (u32, u32),
+    became: Option<String>,
+    delegated_to: Option<String>,
+    output: Option<String>,
+}
+
+impl Shape {
+    fn of(group: &Group) -> Self {
+        // Where several hosts have the same words, no host's name in them is there because of the host.
+        let own = match group.hosts.as_slice() {
+            [host] => host.as_str(),
+            _ => "",
+        };
+        let without = |text: &String| words::without_host(text, own);
+        Self {
+            verdict: group.verdict.clone(),
+            reason: words::masked(&group.reason, own),
+            rc: group.rc,
+            commands: group.commands.iter().map(without).collect(),
+            paths: group.files.iter().map(|file| without(&file.path)).collect(),
+            more: (group.more_commands, group.more_files),
+            became: group.became.clone(),
+            delegated_to: group.delegated_to.clone(),
+            output: group.output.clone(),
+        }
+    }
+
+    /// One group of several; a single one stays as it is.
+    fn merge(self, mut groups: Vec<Group>) -> Option<Group> {
+        if groups.len() < 2 {
+            return groups.pop();
+        }
+        let mut contents: Vec<HashSet<String>> = vec![HashSet::new(); self.paths.len()];
+        for file in groups.iter().flat_map(|group| group.files.iter().enumerate()) {
+            if let Some(known) = contents.get_mut(file.0) {
+                known.insert(file.1.sha256.clone());
+            }
+        }
+        let hosts = groups.iter().flat_map(|group| group.hosts.iter().cloned()).collect();
+        let mut merged = groups.swap_remove(0);
+        merged.hosts = hosts;
+        merged.commands = self.commands;
+        for (file, path) in merged.files.iter_mut().zip(self.paths) {
+            file.path = path;
+        }
+        merged.contents = contents.iter().map(HashSet::len).collect();
+        Some(merged)
+    }
+}
+
+impl Group {
+    /// Its files, each as one line of text.
+    pub fn file_lines(&self) -> impl Iterator<Item = String> + '_ {
+        self.files
+            .iter()
+            .enumerate()
+            .map(|(number, file)| match self.contents.get(number) {
+                Some(contents) if *contents > 1 => format!("{}  {contents} different contents", file.path),
+                Some(_) | None => format!("{}  {} bytes  sha256 {}", file.path, file.size, file.sha256),
+            })
+    }
 }
 
 /// What became of one host.
@@ -157,6 +254,9 @@ pub struct Group {
     /// What was printed, when that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
+    /// Of a group that was folded by [`Overview::fold`]: how many different contents each of its files has.
+    #[serde(skip)]
+    pub contents: Vec<usize>,
 }
 
 /// Something that was changed while the run went on.
@@ -459,6 +559,7 @@ fn group(done: &Done, reason: String, mut said: Option<String>) -> Group {
         became: report.did.became.clone(),
         delegated_to: report.delegated_to.clone(),
         output: said,
+        contents: Vec::new(),
     }
 }
 
@@ -549,6 +650,53 @@ mod tests {
             (Some(Status::Failed), Some("command"), "rc=1: disk 7 is full")
         );
         assert_eq!((folded.state, folded.exit_code), (State::Ended, Some(0)));
+    }
+
+    #[test]
+    fn what_differs_in_the_hosts_own_name_and_in_contents_is_folded_for_people() {
+        let sent = |host: &str, content: &str, command: &str| {
+            let mut one = report(host, "t", Status::Changed);
+            one.did.command(command.to_owned());
+            one.did.file(SentFile {
+                path: format!("/etc/{host}.conf"),
+                sha256: content.to_owned(),
+                size: 1,
+            });
+            result(one)
+        };
+        let mut over = overview(
+            vec![
+                started("x", &["a1", "a2", "a3", "a4"], false),
+                sent("a2", "22", "greet a2"),
+                sent("a1", "11", "greet a1"),
+                sent("a3", "33", "greet everybody"),
+                sent("a4", "44", "greet a3"),
+                finished(),
+            ],
+            false,
+        );
+        assert_eq!(over.tasks[0].results.len(), 4);
+        over.fold();
+        let groups = &over.tasks[0].results;
+        let shown: Vec<(usize, &str, String)> = groups
+            .iter()
+            .map(|group| {
+                (
+                    group.hosts.len(),
+                    group.commands[0].as_str(),
+                    group.file_lines().collect(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                (2, "greet {host}", "/etc/{host}.conf  2 different contents".to_owned()),
+                (1, "greet everybody", "/etc/a3.conf  1 bytes  sha256 33".to_owned()),
+                (1, "greet a3", "/etc/a4.conf  1 bytes  sha256 44".to_owned()),
+            ]
+        );
+        assert_eq!(groups[0].hosts, [HostName::from("a1"), HostName::from("a2")]);
     }
 
     #[test]
