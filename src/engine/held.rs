@@ -219,6 +219,10 @@ fn doubtful(name: &str, doubt: &Doubt, around: &Needs, show: &str) -> String {
                 "in doubt: nobody saw the end of `{name}`, and `verify` does not know either (rc {detail}): {said}; {decide}"
             )
         }
+        "killed" => format!(
+            "in doubt: `{name}` was killed (rc {}), maybe when its work was done; {decide}",
+            record.get("rc").unwrap_or_default()
+        ),
         "lost" => format!(
             "in doubt: `{name}` failed (rc {}) after the connection was lost, maybe because of that; {decide}",
             record.get("rc").unwrap_or_default()

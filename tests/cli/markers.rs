@@ -234,6 +234,38 @@ fn r6_what_is_in_doubt_is_never_run_by_itself_and_is_counted_and_listed() {
 }
 
 #[test]
+fn a_module_that_looks_first_is_decided_by_verify_too() {
+    let desk = Desk::hosts(&["web1"]);
+    desk.write(
+        "site.yml",
+        "- hosts: web\n  gather_facts: false\n  tasks:\n    - name: conf\n      copy: {content: x, dest: '{{ home }}/conf'}\n      once: conf\n      verify: test -e $HOME/conf\n",
+    );
+    let run = || {
+        let home = desk.home("web1").display().to_string();
+        desk.cmd("run site.yml -i hosts.ini --output json -e")
+            .arg(format!("home={home}"))
+            .run()
+            .code(0)
+    };
+    // Nobody wrote its end down.
+    let forget_the_end = || {
+        let markers = desk.home("web1").join(".batchssh/markers");
+        let paths = std::fs::read_dir(markers).unwrap().map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.extension().is_some_and(|end| end == "d")) {
+            std::fs::remove_file(path).unwrap();
+        }
+    };
+    assert_eq!(run().results(), ["web1 changed"]);
+    forget_the_end();
+    let ran = run();
+    assert!(ran.out.contains("`verify` says that it was done"), "{}", ran.out);
+    forget_the_end();
+    std::fs::remove_file(desk.home("web1").join("conf")).unwrap();
+    assert_eq!(run().results(), ["web1 changed"]);
+    assert_eq!(desk.host_file("web1", "conf"), "x");
+}
+
+#[test]
 fn a_doubt_that_is_skipped_lets_the_host_go_on() {
     let desk = Desk::hosts(&["web1"]);
     killed(&desk, "      once: counted\n");

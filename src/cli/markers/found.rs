@@ -220,6 +220,7 @@ impl Marker {
             ("doubt", "unsettled") => {
                 format!("it ended (rc {rc}), and what that came to was never written down")
             }
+            ("doubt", "killed") => format!("it was killed (rc {rc}), maybe when its work was done"),
             ("doubt", "lost") => format!("it failed (rc {rc}) after the connection was lost, maybe because of that"),
             ("doubt", _) if self.rebooted == Some(true) => {
                 "nobody saw its end; the host was started anew since".to_owned()

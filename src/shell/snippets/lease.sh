@@ -78,6 +78,9 @@ b_abandoned() {
     *) return 0 ;;
     esac
     [ "$b_its_boot" = "$b_boot" ] || return 0
+    # The beat may be younger than the clock was when this shell began.
+    { read -r b_up b_line </proc/uptime; } 2>/dev/null || return 1
+    b_up=${b_up%%.*}
     b_age=$((b_up - ${b_beat%% *}))
     case $b_its_expiry in
     '' | *[!0-9]*) b_its_expiry=$b_expiry ;;
