@@ -133,7 +133,9 @@ fn a_task_whose_end_nobody_saw_is_in_doubt_until_verify_decides() {
     let msg = text(&doubt["msg"]);
     assert_eq!(text(&doubt["status"]), "in_doubt");
     assert!(
-        msg.contains("nobody saw its end") && msg.contains("--in-doubt rerun"),
+        msg.contains("nobody saw the end of `counted`")
+            && msg.contains("batchssh doubt resolve 2")
+            && msg.contains("--in-doubt rerun"),
         "{msg}"
     );
     playbook("      verify: echo what is this; exit 7\n");
