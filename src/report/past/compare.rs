@@ -211,8 +211,16 @@ impl Difference {
                 self.changes.append(&mut changes);
                 continue;
             }
+            // The same files on all of them are told with their digests.
+            let mut files: Vec<Vec<String>> = changes.iter().map(Change::files_without_host).collect();
+            files.dedup();
+            let files = if files.len() == 1 {
+                files.swap_remove(0)
+            } else {
+                shape.files
+            };
             let hosts = changes.into_iter().flat_map(|change| change.hosts).collect();
-            self.changes.push(Change { hosts, ..shape });
+            self.changes.push(Change { hosts, files, ..shape });
         }
     }
 
@@ -259,19 +267,28 @@ pub struct Change {
 }
 
 impl Change {
-    /// What it has in common with those of other hosts; without hosts.
-    fn shape(&self) -> Self {
-        // Where several hosts have the same words, no host's name in them is there because of the host.
-        let own = match self.hosts.as_slice() {
+    /// The host's own name, where one host has it: where several have the same words, no host's name in them is there
+    /// because of the host.
+    fn own(&self) -> &str {
+        match self.hosts.as_slice() {
             [host] => host.as_str(),
             _ => "",
-        };
+        }
+    }
+
+    fn files_without_host(&self) -> Vec<String> {
+        let own = self.own();
+        self.files.iter().map(|line| words::without_host(line, own)).collect()
+    }
+
+    /// What it has in common with those of other hosts; without hosts.
+    fn shape(&self) -> Self {
+        let own = self.own();
         let without = |lines: &[String]| lines.iter().map(|line| words::without_host(line, own)).collect();
         let content = |line: String| match line.split_once(SHA256) {
             Some((path, _)) if !own.is_empty() => format!("{path}  another content on each host"),
             Some(_) | None => line,
         };
-        let files: Vec<String> = without(&self.files);
         Self {
             play: self.play.clone(),
             task: self.task.clone(),
@@ -279,7 +296,7 @@ impl Change {
             verdict: self.verdict.clone(),
             output: without(&self.output),
             commands: without(&self.commands),
-            files: files.into_iter().map(content).collect(),
+            files: self.files_without_host().into_iter().map(content).collect(),
         }
     }
 }
