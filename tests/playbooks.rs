@@ -85,7 +85,7 @@ fn good_playbooks_give_their_plans() {
 }
 
 #[test]
-fn every_mistake_of_a_bad_playbook_is_told_with_its_place() {
+fn r34_every_mistake_of_a_bad_playbook_is_told_with_its_place() {
     let mut wrong = String::new();
     for name in [
         "play",

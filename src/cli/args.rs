@@ -519,9 +519,8 @@ mod tests {
         for page in pages.chain([root.join("README.md")]).filter(|page| page.is_file()) {
             let text = std::fs::read_to_string(&page).unwrap();
             for line in text.lines().filter_map(|line| line.strip_prefix("$ batchssh ")) {
-                let words = crate::shell::split_words(line).unwrap().into_iter();
-                // What follows a `#` is for the reader, and a stream goes somewhere else.
-                let words = words.take_while(|word| !word.starts_with('#') && word != ">");
+                // As in a shell, what follows a `#` is said to the reader.
+                let words = crate::shell::split_words(line.split(" #").next().unwrap()).unwrap();
                 let words = std::iter::once("batchssh".to_owned()).chain(words);
                 if let Err(error) = super::Cli::try_parse_from(words) {
                     assert!(!error.use_stderr(), "{}: {line}\n{error}", page.display());

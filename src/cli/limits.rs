@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_forks_than_descriptors_are_refused_with_the_number_that_fits() {
+    fn r26_more_forks_than_descriptors_are_refused_with_the_number_that_fits() {
         let limit = raise().unwrap_or(1024);
         let forks = usize::try_from(limit).unwrap();
         let error = check(forks, forks).unwrap_err();

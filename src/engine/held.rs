@@ -146,10 +146,10 @@ fn marked(marker: &Marker, verdict: Verdict, around: &Needs) -> Outcome {
             }
             refused(
                 format!(
-                    "the marker `{name}` says that this task was done by {}, and it was changed since then: {}; say `on_change: \
-                     rerun` or `on_change: keep`, or forget the marker, so that it runs again: {clear}",
-                    origin(&record),
-                    differences.join("; ")
+                    "refused: this task was done, and is another one now: {}; say `on_change: rerun` or `on_change: keep`, or \
+                     forget the marker, so that it runs again: {clear}; `{name}` was done by {}",
+                    differences.join("; "),
+                    origin(&record)
                 ),
                 Refusal::Guard,
             )
@@ -189,8 +189,8 @@ fn doubtful(name: &str, doubt: &Doubt, around: &Needs, show: &str) -> String {
     let began = began.unwrap_or_default();
     let by = origin(record);
     let decide = format!(
-        "look at the host and say `{} --done` or `--not-done`, and go on with `batchssh retry {}`; or give the task a `verify:` \
-         that decides, or run it again with `--in-doubt rerun`",
+        "look there, then say `{} --done` or `--not-done`, and go on with `batchssh retry {}`; or give the task a `verify:` that \
+         decides, or run it again with `--in-doubt rerun`; it was begun by {by}{began}",
         resolve(&around.run, &around.host),
         quote_str(&around.run)
     );
@@ -216,26 +216,26 @@ fn doubtful(name: &str, doubt: &Doubt, around: &Needs, show: &str) -> String {
         "verify" => {
             let said = visible(doubt.said.trim());
             format!(
-                "in doubt: `{name}` was started by {by}{began} and nobody saw its end; `verify` does not know either (rc {detail}): \
-                 {said}; {decide}"
+                "in doubt: nobody saw the end of `{name}`, and `verify` does not know either (rc {detail}): {said}; {decide}"
             )
         }
+        "killed" => format!(
+            "in doubt: `{name}` was killed (rc {}), maybe when its work was done; {decide}",
+            record.get("rc").unwrap_or_default()
+        ),
         "lost" => format!(
-            "in doubt: `{name}` was started by {by}{began} and failed (rc {}) after the connection was lost, maybe because of that; \
-             {decide}",
+            "in doubt: `{name}` failed (rc {}) after the connection was lost, maybe because of that; {decide}",
             record.get("rc").unwrap_or_default()
         ),
         "unsettled" => format!(
-            "in doubt: `{name}` was run by {by}{began} and ended (rc {}), and what `failed_when` or the rest of the task came to \
-             was never written down; {decide}",
+            "in doubt: `{name}` ended (rc {}), and what `failed_when` or the rest of the task came to was never written down; \
+             {decide}",
             record.get("rc").unwrap_or_default()
         ),
         "damaged" => {
             format!("in doubt: the record of `{name}` cannot be used: {detail} ({show}); {decide}")
         }
-        _ => format!(
-            "in doubt: `{name}` was started by {by}{began} and nobody saw its end; no process of it is left; {decide}"
-        ),
+        _ => format!("in doubt: nobody saw the end of `{name}`, and no process of it is left; {decide}"),
     }
 }
 

@@ -339,8 +339,8 @@ fn resolved() -> Outcome {
 /// It was begun, and nobody saw its end.
 fn in_doubt(record: &Record, host: &HostName, own: &str) -> Outcome {
     let reason = format!(
-        "it was begun by run {run}, and nobody saw its end; look at the host and say `{resolve} --done` or `--not-done`, then \
-         `batchssh retry {own}` goes on; or go on at once with `--in-doubt rerun` (it may run twice) or `--in-doubt skip`",
+        "nobody saw its end; look there, then say `{resolve} --done` or `--not-done`, and go on with `batchssh retry {own}`; or \
+         go on at once with `--in-doubt rerun` (it may run twice) or `--in-doubt skip`; it was begun by run {run}",
         run = record.run,
         own = crate::shell::quote_str(own),
         resolve = held::resolve(own, host.as_str()),

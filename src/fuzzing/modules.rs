@@ -94,6 +94,8 @@ pub(super) fn cases() -> Vec<(&'static str, Json)> {
         ("audit", json!({"subject": "time"})),
         ("audit", json!({"path": "/etc/hosts"})),
         ("audit", json!({"cmd": "ls"})),
+        ("markers", json!({"full": true})),
+        ("markers", json!({"act": "clear", "names": ["a*"]})),
     ]
 }
 

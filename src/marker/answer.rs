@@ -66,7 +66,7 @@ pub enum Verdict {
 /// What is known about a task in doubt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Doubt {
-    /// Why: `intent`, `running`, `unsettled`, `lost`, `damaged …`, `verify RC`.
+    /// Why: `intent`, `running`, `unsettled`, `killed`, `lost`, `damaged …`, `verify RC`.
     pub why: String,
     /// The record, where it could be read.
     pub record: Record,

@@ -567,7 +567,7 @@ mod tests {
     }
 
     #[test]
-    fn seven_thousand_different_answers_are_shown_in_bounds() {
+    fn r32_seven_thousand_different_answers_are_shown_in_bounds() {
         let all: Vec<Outcome> = (0..7000).map(|n| said(&format!("answer {n}"))).collect();
         let verdict = judged(SAME, &all);
         assert_eq!(verdict.refused.len(), 7000);

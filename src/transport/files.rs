@@ -498,7 +498,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_temporary_file_is_in_the_directory_of_its_target() {
+    fn r21_a_temporary_file_is_in_the_directory_of_its_target() {
         for (target, dir) in [
             (&b"/etc/motd"[..], &b"/etc/.batchssh-"[..]),
             (b"/motd", b"/.batchssh-"),

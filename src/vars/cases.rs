@@ -170,7 +170,7 @@ fn lists_and_mappings_can_be_changed_inside_a_template_only() {
 }
 
 #[test]
-fn what_hosts_said_is_never_a_template() {
+fn r37_what_hosts_said_is_never_a_template() {
     let said = from_json(&serde_json::json!({
         "stdout": "{{ 7 * 7 }}", "lines": ["{% raw %}", "{{ lookup('pipe', 'id') }}"], "{{ k }}": 1
     }));

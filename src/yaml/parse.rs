@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_stands_twice_is_refused_at_its_second_place() {
+    fn r36_a_key_that_stands_twice_is_refused_at_its_second_place() {
         assert_eq!(error("a: 1\nb: 2\na: 3\n"), "3:1 the key `a` stands here twice");
     }
 

@@ -94,7 +94,7 @@ const PLAY: &str = r#"
 "#;
 
 #[test]
-fn the_password_of_sudo_is_in_no_process_no_file_and_no_output() {
+fn r38_the_password_of_sudo_is_in_no_process_no_file_and_no_output() {
     let desk = desk("sudo-of-ours");
     desk.write(
         "group_vars/all.yml",

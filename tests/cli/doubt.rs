@@ -213,6 +213,26 @@ fn a_host_that_cannot_be_told_is_told_by_the_next_retry() {
 }
 
 #[test]
+fn a_run_that_does_not_reach_the_host_leaves_its_doubts_as_they_were() {
+    let desk = Desk::hosts(&["web1"]);
+    let run = cut(&desk, &site("      once: counted\n"));
+    end(&desk);
+    let inventory = desk.read("hosts.ini");
+    let (before, port) = inventory.split_once("ansible_port=").unwrap();
+    let rest = port.trim_start_matches(|c: char| c.is_ascii_digit());
+    desk.write("hosts.ini", &format!("{before}ansible_port=1{rest}"));
+    desk.cmd("retry").run().code(4);
+    desk.write("hosts.ini", &inventory);
+    let list = desk.cmd("doubt list").run().well();
+    assert!(
+        list.out.contains("`count` (site.yml:7) on web1") && list.out.contains("    marker   `counted`\n"),
+        "{}",
+        list.out
+    );
+    assert_eq!(looked(&desk, &run, 0)["host_says"]["state"], "doubt");
+}
+
+#[test]
 fn a_marker_of_the_run_alone_and_one_behind_an_include_are_found_too() {
     let desk = Desk::hosts(&["web1"]);
     let inner = "- name: count\n  shell: echo {{ item }} >> $HOME/count; echo $$ > $HOME/pid; test -e $HOME/good || sleep 600\n  \

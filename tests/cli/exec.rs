@@ -33,7 +33,7 @@ fn the_words_of_a_command_are_joined_as_ssh_joins_them() {
 }
 
 #[test]
-fn the_exit_code_tells_failed_from_unreachable_and_both() {
+fn r29_the_exit_code_tells_failed_from_unreachable_and_both() {
     let desk = Desk::new(&[
         HostSpec::new("good"),
         HostSpec::new("shut").behaving(Behaviour::RefusesLogin),

@@ -196,7 +196,14 @@ fn r22_a_journal_cut_anywhere_is_gone_on_from() {
         assert!(verified.out.contains("CUT: "), "{cut}: {}", verified.out);
     }
     std::fs::write(&path, &bytes).unwrap();
+    // Killed before it wrote anything, and before the register knew it; one line in it is another matter.
+    let early = desk.path("state/batchssh/runs/20261125-000000-000000");
+    std::fs::create_dir(&early).unwrap();
     desk.cmd("runs verify").run().well();
+    std::fs::write(early.join("journal.ndjson"), "").unwrap();
+    desk.cmd("runs verify").run().well();
+    std::fs::write(early.join("journal.ndjson"), &bytes[..first]).unwrap();
+    desk.cmd("runs verify").run().code(2);
 }
 
 /// Twenty steps of many kinds; a second run changes nothing.

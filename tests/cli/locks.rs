@@ -59,11 +59,17 @@ fn from_elsewhere(desk: &Desk) {
     rewrite(desk, "seat", "11111111-1111-1111-1111-111111111111/1/2/3");
 }
 
+/// How many leases somebody has.
 fn leases(desk: &Desk) -> usize {
     let store = desk.home("web1").join(".batchssh");
-    std::fs::read_dir(store)
-        .unwrap()
-        .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains("lease"))
+    let files = std::fs::read_dir(store).unwrap().map(|entry| entry.unwrap().path());
+    files
+        .filter(|file| file.file_name().unwrap().to_string_lossy().contains("lease"))
+        .filter(|file| {
+            let text = std::fs::read_to_string(file).unwrap();
+            let lines = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+            lines("holds ") > lines("gives ")
+        })
         .count()
 }
 

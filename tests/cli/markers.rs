@@ -133,7 +133,9 @@ fn a_task_whose_end_nobody_saw_is_in_doubt_until_verify_decides() {
     let msg = text(&doubt["msg"]);
     assert_eq!(text(&doubt["status"]), "in_doubt");
     assert!(
-        msg.contains("nobody saw its end") && msg.contains("--in-doubt rerun"),
+        msg.contains("nobody saw the end of `counted`")
+            && msg.contains("batchssh doubt resolve 2")
+            && msg.contains("--in-doubt rerun"),
         "{msg}"
     );
     playbook("      verify: echo what is this; exit 7\n");
@@ -229,6 +231,38 @@ fn r6_what_is_in_doubt_is_never_run_by_itself_and_is_counted_and_listed() {
         .run()
         .code(0);
     assert_eq!(lines_of(&desk, "count"), 2);
+}
+
+#[test]
+fn a_module_that_looks_first_is_decided_by_verify_too() {
+    let desk = Desk::hosts(&["web1"]);
+    desk.write(
+        "site.yml",
+        "- hosts: web\n  gather_facts: false\n  tasks:\n    - name: conf\n      copy: {content: x, dest: '{{ home }}/conf'}\n      once: conf\n      verify: test -e $HOME/conf\n",
+    );
+    let run = || {
+        let home = desk.home("web1").display().to_string();
+        desk.cmd("run site.yml -i hosts.ini --output json -e")
+            .arg(format!("home={home}"))
+            .run()
+            .code(0)
+    };
+    // Nobody wrote its end down.
+    let forget_the_end = || {
+        let markers = desk.home("web1").join(".batchssh/markers");
+        let paths = std::fs::read_dir(markers).unwrap().map(|entry| entry.unwrap().path());
+        for path in paths.filter(|path| path.extension().is_some_and(|end| end == "d")) {
+            std::fs::remove_file(path).unwrap();
+        }
+    };
+    assert_eq!(run().results(), ["web1 changed"]);
+    forget_the_end();
+    let ran = run();
+    assert!(ran.out.contains("`verify` says that it was done"), "{}", ran.out);
+    forget_the_end();
+    std::fs::remove_file(desk.home("web1").join("conf")).unwrap();
+    assert_eq!(run().results(), ["web1 changed"]);
+    assert_eq!(desk.host_file("web1", "conf"), "x");
 }
 
 #[test]

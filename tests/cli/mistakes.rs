@@ -3,7 +3,7 @@
 use crate::support::{Desk, Ran};
 
 #[test]
-fn wrong_words_contact_nobody() {
+fn r33_wrong_words_contact_nobody() {
     let desk = Desk::hosts(&["web1"]);
     desk.write("empty.retry", "\n# nobody is left\n");
     desk.write("broken.yml", "- hosts: web\n  tasks:\n    - cpoy: {dest: x}\n");

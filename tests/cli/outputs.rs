@@ -143,7 +143,7 @@ fn json_is_numbered_events_and_the_journal_is_the_same_lines_for_the_owner_alone
 }
 
 #[test]
-fn bytes_that_are_no_text_are_kept_and_control_characters_never_reach_the_terminal() {
+fn r40_r41_bytes_that_are_no_text_are_kept_and_control_characters_never_reach_the_terminal() {
     let desk = Desk::hosts(&["web1"]);
     let command = r"printf 'a\377\033[2Jb\n'";
     let ran = desk.cmd("exec -i hosts.ini --output json --").arg(command).run().well();

@@ -20,7 +20,7 @@ fn start(desk: &Desk, seconds: &str, form: &str) -> Running {
 }
 
 #[test]
-fn the_first_ctrl_c_lets_running_tasks_end_and_starts_nothing_new() {
+fn r23_the_first_ctrl_c_lets_running_tasks_end_and_starts_nothing_new() {
     let desk = Desk::hosts(&["a", "b", "c"]);
     let running = start(&desk, "1", "--output=csv");
     running.signal(Signal::INT);
@@ -39,7 +39,7 @@ fn the_first_ctrl_c_lets_running_tasks_end_and_starts_nothing_new() {
 }
 
 #[test]
-fn sigterm_drains_with_its_own_exit_code() {
+fn r23_sigterm_drains_with_its_own_exit_code() {
     let desk = Desk::hosts(&["a", "b"]);
     let running = start(&desk, "0.7", "-v");
     running.signal(Signal::TERM);
@@ -49,7 +49,7 @@ fn sigterm_drains_with_its_own_exit_code() {
 }
 
 #[test]
-fn the_second_ctrl_c_ends_at_once_and_the_host_is_not_called_good() {
+fn r23_the_second_ctrl_c_ends_at_once_and_the_host_is_not_called_good() {
     let desk = Desk::hosts(&["a", "b"]);
     let mut running = start(&desk, "300", "-v");
     running.signal(Signal::INT);
@@ -70,7 +70,7 @@ fn the_second_ctrl_c_ends_at_once_and_the_host_is_not_called_good() {
 }
 
 #[test]
-fn a_reader_that_goes_away_stops_neither_the_run_nor_its_journal() {
+fn r27_a_reader_that_goes_away_stops_neither_the_run_nor_its_journal() {
     let names: Vec<String> = (1..=6).map(|n| format!("h{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let desk = Desk::hosts(&names);

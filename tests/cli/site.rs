@@ -107,7 +107,7 @@ fn recap(out: &str) -> String {
 }
 
 #[test]
-fn a_playbook_does_what_it_says_and_a_second_run_changes_nothing() {
+fn r43_a_playbook_does_what_it_says_and_a_second_run_changes_nothing() {
     let desk = desk();
     let ran = desk.cmd("run site.yml -i hosts.ini -f 1").run().well();
     assert_eq!(story(&ran.out), STORY.trim());

@@ -7,14 +7,29 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::support::{Host, Task, finish, hosts, wait_for};
 
+/// The leases that somebody has.
 fn leases(host: &Host) -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(host.store())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
         .filter(|name| name.contains("lease"))
+        .filter(|name| is_held(&std::fs::read_to_string(host.store().join(name)).unwrap()))
         .collect();
     names.sort();
     names
+}
+
+/// True unless every name that holds the lease gave it back.
+fn is_held(lease: &str) -> bool {
+    let mut names = std::collections::BTreeSet::new();
+    for line in lease.lines() {
+        match line.split_once(' ') {
+            Some(("holds", name)) => drop(names.insert(name)),
+            Some(("gives", name)) => drop(names.remove(name)),
+            _ => {}
+        }
+    }
+    !names.is_empty()
 }
 
 fn owner(verdict: &Verdict) -> &str {

@@ -299,6 +299,32 @@ fn a_failure_that_nobody_could_hear_of_proves_nothing() {
 }
 
 #[test]
+fn what_was_killed_is_looked_at_before_it_runs_again() {
+    for host in hosts() {
+        let killed = "echo x >>count; kill -KILL $$";
+        let task = Task::once("a", "x").with(|marker| marker.verify = Some("test -s count".into()));
+        assert_eq!(host.run(&task, &Act::Run, killed).rc, Some(137), "{}", host.shell);
+        let again = host.run(&task, &Act::Run, COUNT).verdict;
+        assert!(matches!(again, Verdict::Verified(_)), "{}: {again:?}", host.shell);
+        assert_eq!(count(&host), 1, "{}", host.shell);
+        // Where it had not done its work, it runs; and without a `verify` it has failed, as ever.
+        for task in [
+            Task::once("b", "x").with(|marker| marker.verify = Some("exit 1".into())),
+            Task::once("c", "x"),
+        ] {
+            host.run(&task, &Act::Run, "kill -KILL $$");
+            assert_eq!(
+                host.run(&task, &Act::Run, COUNT).verdict,
+                Verdict::Ran,
+                "{}",
+                host.shell
+            );
+        }
+        assert_eq!(count(&host), 3, "{}", host.shell);
+    }
+}
+
+#[test]
 fn nothing_begins_when_nobody_is_there_any_more() {
     for host in hosts() {
         let task = Task::once("a", "x");

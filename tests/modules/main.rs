@@ -271,7 +271,7 @@ fn every_case_holds_under_every_shell_and_changes_nothing_the_second_time() {
 }
 
 #[test]
-fn any_bytes_can_be_a_name_and_a_content() {
+fn r20_any_bytes_can_be_a_name_and_a_content() {
     use batchssh::modules::look::Sight;
     use batchssh::modules::step::{Content, Step, Write};
     use std::os::unix::ffi::OsStrExt;

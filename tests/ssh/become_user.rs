@@ -95,7 +95,7 @@ fn sudo_gets_its_password_and_the_command_its_input() {
 }
 
 #[test]
-fn a_host_with_a_fake_prompt_gets_no_password() {
+fn r39_a_host_with_a_fake_prompt_gets_no_password() {
     let sshd = Sshd::start(&Options::default());
     let evil = format!(
         "#!/bin/sh\nprintf '[sudo] password for root: ' >&2\nprintf 'Password: '\ntimeout 1 cat > {0}\nexit 1\n",

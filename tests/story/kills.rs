@@ -57,7 +57,7 @@ enum What {
     Wires,
     /// The shell that the connection holds, and not what it started.
     Shell,
-    /// What was started last: the command itself.
+    /// Some process of the host: the command itself, or a part of it.
     Command,
 }
 
@@ -109,7 +109,7 @@ fn kill(pids: impl IntoIterator<Item = i32>) {
     }
 }
 
-fn strike(what: What, desk: &Desk, victim: &str, wires: &[Wire], running: &mut Running) {
+fn strike(what: What, desk: &Desk, victim: &str, wires: &[Wire], running: &mut Running, random: &mut Random) {
     match what {
         What::Controller if running.is_running() => running.signal(Signal::KILL),
         What::Controller => {}
@@ -117,7 +117,11 @@ fn strike(what: What, desk: &Desk, victim: &str, wires: &[Wire], running: &mut R
         What::Sshd => kill(sshd_of(desk, victim)),
         What::Wires => wires.iter().for_each(Wire::cut),
         What::Shell => kill(processes_of(desk, victim).into_iter().take(1)),
-        What::Command => kill(processes_of(desk, victim).into_iter().last()),
+        What::Command => {
+            let all = processes_of(desk, victim);
+            let one = random.below(all.len().max(1) as u64);
+            kill(all.get(usize::try_from(one).unwrap()).copied());
+        }
     }
 }
 
@@ -167,7 +171,7 @@ fn go_on(desk: &Desk, killed: bool, story: &str) {
 }
 
 #[test]
-fn whatever_is_killed_whenever_everything_is_done_exactly_once() {
+fn r43_whatever_is_killed_whenever_everything_is_done_exactly_once() {
     let kills = number("BATCHSSH_KILLS").unwrap_or(6);
     let seed = number("BATCHSSH_SEED").unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -202,7 +206,7 @@ fn whatever_is_killed_whenever_everything_is_done_exactly_once() {
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             std::thread::park_timeout(left.min(Duration::from_millis(1)));
         }
-        strike(what, &desk, victim, &wires, &mut running);
+        strike(what, &desk, victim, &wires, &mut running, &mut random);
         running.end_anyhow();
         if desk.runs().len() == before {
             // Killed before it was a run at all.

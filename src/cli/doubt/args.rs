@@ -1,6 +1,6 @@
 //! What can be typed after `batchssh doubt`.
 
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use serde::{Deserialize, Serialize};
 
 /// `batchssh doubt`.
@@ -35,6 +35,7 @@ pub struct ListArgs {
 
 /// `batchssh doubt resolve`.
 #[derive(Clone, Debug, Args)]
+#[command(group = ArgGroup::new("decision").args(["done", "not_done"]).required(true))]
 pub struct ResolveArgs {
     /// Which run; its id or the begin of it
     pub run: String,
@@ -43,7 +44,7 @@ pub struct ResolveArgs {
     /// Which task, by its name or its place `FILE:LINE` [default: the one that is in doubt]
     pub task: Option<String>,
     /// It was done: it is not run again
-    #[arg(long, conflicts_with = "not_done", required_unless_present = "not_done")]
+    #[arg(long)]
     pub done: bool,
     /// It was not done: the next `retry` or `resume` runs it
     #[arg(long)]

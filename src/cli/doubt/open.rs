@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use crate::cli::lineage::{Chain, resolve};
 use crate::cli::runs::store::Store;
 use crate::engine::replay::{Fold, Found, Pass, Record, Resolution};
-use crate::event::EventKind;
+use crate::event::{EventKind, Status};
 use crate::names::HostName;
 use crate::report::journal;
 use crate::source::Diagnostic;
@@ -128,11 +128,11 @@ pub fn latest(store: &Store) -> Result<Vec<Open>, Diagnostic> {
         if seen.len() > LATEST {
             break;
         }
-        // The newest run of its chain: when it came to its end without a doubt, the chain has none.
+        // The newest run of its chain: when all its hosts succeeded, nothing is in doubt any more.
         let last = journal::last(&store.journal(&run)).ok().flatten();
         if let Some(EventKind::RunFinished { recap, exit_code, .. }) = last.map(|event| event.kind)
             && exit_code < 128
-            && recap.iter().all(|host| host.in_doubt == 0)
+            && recap.iter().all(|host| host.status.is_some_and(Status::is_good))
         {
             continue;
         }

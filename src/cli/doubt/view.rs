@@ -110,20 +110,33 @@ pub fn list(open: &[Open], says: Option<&[Says]>) -> String {
                 let _ = writeln!(out, "    {:8} {heard}", "host");
             }
         }
-        out += &way_on(one, says.is_some());
+        out += &way_on(one, says);
     }
     out
 }
 
 /// What to type next.
-fn way_on(one: &Open, looked: bool) -> String {
+fn way_on(one: &Open, says: Option<&[Says]>) -> String {
     let run = quote_str(&one.chain.newest().run);
     if one.alive {
         return "  wait for its end\n".to_owned();
     }
     let mut out = String::new();
-    let open: Vec<&Doubt> = one.doubts.iter().filter(|doubt| doubt.found.is_none()).collect();
-    if !looked && open.iter().any(|doubt| doubt.marker.is_some()) {
+    // What the host knows needs nobody's word.
+    let state = |index: usize| match says.and_then(|says| says.get(index)) {
+        Some(Says::Marker(marker)) => marker.state.as_str(),
+        Some(Says::Absent) => "absent",
+        Some(Says::Silent(..)) | None => "",
+    };
+    let all = || one.doubts.iter().enumerate();
+    let open = all().filter(|(index, doubt)| {
+        doubt.found.is_none() && !matches!(state(*index), "done" | "failed" | "running" | "absent")
+    });
+    let open: Vec<&Doubt> = open.map(|(_, doubt)| doubt).collect();
+    if all().any(|(index, _)| state(index) == "running") {
+        out.push_str("  wait for the end of what still runs\n");
+    }
+    if says.is_none() && open.iter().any(|doubt| doubt.marker.is_some()) {
         let _ = writeln!(out, "  what the hosts know:    batchssh doubt list {run} --look");
     }
     if let Some(first) = open.first() {

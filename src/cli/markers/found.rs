@@ -186,7 +186,11 @@ impl Marker {
         let Some(name) = &self.name else {
             return format!("(record {}.{})", visible(&self.file), self.attempt);
         };
-        let name = visible(name);
+        let name = match &self.task {
+            // Nobody types such a name: it says which run and which task.
+            Some(task) if name.starts_with("run/") => format!("{} (of one run)", visible(task)),
+            Some(_) | None => visible(name),
+        };
         let Some(item) = &self.item else { return name };
         // The digest of the item ends the name.
         let shown = name.rfind('[').map_or(name.as_str(), |at| &name[..at]);
@@ -216,6 +220,7 @@ impl Marker {
             ("doubt", "unsettled") => {
                 format!("it ended (rc {rc}), and what that came to was never written down")
             }
+            ("doubt", "killed") => format!("it was killed (rc {rc}), maybe when its work was done"),
             ("doubt", "lost") => format!("it failed (rc {rc}) after the connection was lost, maybe because of that"),
             ("doubt", _) if self.rebooted == Some(true) => {
                 "nobody saw its end; the host was started anew since".to_owned()

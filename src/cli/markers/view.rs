@@ -88,10 +88,15 @@ pub fn silent(found: &Found) -> String {
             .or_default()
             .push(&silent.host);
     }
+    groups.sort_by(|(a, _), _, (b, _), _| a.cmp(b));
     let mut out = String::new();
+    let mut last = "";
     for ((status, msg), hosts) in groups {
-        let status = if status == "skipped" { "no answer" } else { status };
-        let _ = writeln!(out, "{status}\n  {}  {}", fold(hosts), text::one_line(msg));
+        if status != last {
+            let _ = writeln!(out, "{}", if status == "skipped" { "no answer" } else { status });
+        }
+        last = status;
+        let _ = writeln!(out, "  {}  {}", fold(hosts), text::one_line(msg));
     }
     out
 }
@@ -151,6 +156,7 @@ pub fn cleared(found: &Found) -> String {
     let mut groups: IndexMap<(&str, String, String), Vec<&str>> = IndexMap::new();
     for marker in &found.markers {
         let (word, reason) = match marker.did.as_deref() {
+            Some("cleared") if marker.state == "failed" => ("forgotten", "it had failed".to_owned()),
             Some("cleared") => ("forgotten", format!("it was {}", marker.state_words())),
             Some("left") => ("left alone", format!("it still runs: {}", marker.reason())),
             Some(_) | None => continue,

@@ -183,3 +183,48 @@ pub fn outcome(report: &TaskReport) -> Outcome {
         refused: report.refused,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Refusal;
+
+    fn report(status: Status, refused: Option<Refusal>) -> TaskReport {
+        TaskReport {
+            refused,
+            ..TaskReport::bare(&"h".into(), "t", status, "")
+        }
+    }
+
+    #[test]
+    fn a_doubt_ends_with_what_is_known_and_not_with_a_run_that_found_out_nothing() {
+        let doubt = || {
+            let mut pass = Pass {
+                begun: true,
+                ..Pass::default()
+            };
+            pass.run_begins();
+            pass
+        };
+        for (status, refused) in [
+            (Status::Unreachable, None),
+            (Status::Failed, Some(Refusal::Guard)),
+            (Status::Failed, Some(Refusal::Locked)),
+        ] {
+            let mut pass = doubt();
+            pass.ends(report(status, refused));
+            assert!(pass.is_in_doubt() && !pass.is_final(), "{status:?} {refused:?}");
+        }
+        let mut refused_again = doubt();
+        refused_again.touched = true;
+        refused_again.ends(report(Status::Failed, Some(Refusal::Guard)));
+        assert!(refused_again.is_in_doubt());
+        let mut failed = doubt();
+        failed.touched = true;
+        failed.ends(report(Status::Failed, None));
+        assert!(!failed.is_in_doubt(), "it ran, and failed");
+        let mut done = doubt();
+        done.ends(report(Status::Ok, None));
+        assert!(!done.is_in_doubt() && done.is_final());
+    }
+}

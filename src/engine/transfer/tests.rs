@@ -362,7 +362,7 @@ fn a_fifo_is_skipped_on_both_sides() {
 }
 
 #[test]
-fn links_that_lead_outside_are_not_made_and_their_siblings_arrive() {
+fn r18_links_that_lead_outside_are_not_made_and_their_siblings_arrive() {
     let place = Place::new();
     let home = place.path("home");
     std::fs::create_dir_all(home.join("t/deep/down")).unwrap();
@@ -395,7 +395,7 @@ fn links_that_lead_outside_are_not_made_and_their_siblings_arrive() {
 }
 
 #[test]
-fn a_tree_too_large_is_given_up_before_anything_is_fetched() {
+fn r19_a_tree_too_large_is_given_up_before_anything_is_fetched() {
     let place = Place::new();
     let home = place.path("home");
     std::fs::create_dir(home.join("t")).unwrap();

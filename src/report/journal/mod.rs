@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_journal_is_private_and_reads_back() {
+    fn r21_a_journal_is_private_and_reads_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = write(&dir.path().join("state/runs"));
         let mode = |p: &Path| p.metadata().unwrap().permissions().mode() & 0o777;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_an_error_of_the_journal() {
+    fn r25_a_full_disk_is_an_error_of_the_journal() {
         let dir = tempfile::tempdir().unwrap();
         let mut journal = Journal::create(dir.path(), "r1").unwrap();
         journal.file = OpenOptions::new().write(true).open("/dev/full").unwrap();

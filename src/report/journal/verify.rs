@@ -47,6 +47,8 @@ pub enum Verdict {
     Removed,
     /// The journal is there, and the register does not know the run.
     Unregistered,
+    /// The journal is there and empty, and the register does not know the run: it was killed before it began.
+    NotBegun,
     /// It was written by a version that had no chain.
     Unchained,
 }
@@ -55,7 +57,7 @@ impl Verdict {
     /// Nothing speaks against the journal.
     pub fn is_sound(&self) -> bool {
         match self {
-            Self::Whole | Self::OpenEnd { .. } | Self::Running => true,
+            Self::Whole | Self::OpenEnd { .. } | Self::Running | Self::NotBegun => true,
             Self::Broken { .. }
             | Self::Cut { .. }
             | Self::Longer { .. }
@@ -82,6 +84,7 @@ impl Verdict {
             Self::Cut { has, had } => format!("CUT: {} of {} are there", has, lines(had)),
             Self::Longer { has, had } => format!("BROKEN: {} are there, the run wrote {had}", lines(has)),
             Self::Removed => "REMOVED: the register knows it, its journal is gone".to_owned(),
+            Self::NotBegun => "killed before it began: nothing was done".to_owned(),
             Self::Unregistered => "UNKNOWN: the register of runs does not know it".to_owned(),
             Self::Unchained => "not chained: written by an older version, nothing can be proved".to_owned(),
         }
@@ -179,6 +182,8 @@ pub fn verify(runs: &Path, run: &str, register: &Register) -> io::Result<Verdict
     let path = runs.join(run).join(FILE_NAME);
     let checked = match check(&path, run) {
         Ok(checked) => checked,
+        // Killed between the folder and the journal.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && entries.is_empty() => return Ok(Verdict::NotBegun),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verdict::Removed),
         Err(error) => return Err(error),
     };
@@ -194,6 +199,9 @@ pub fn verify(runs: &Path, run: &str, register: &Register) -> io::Result<Verdict
     }
     if let Some((line, how)) = checked.broken {
         return Ok(Verdict::Broken { line, how });
+    }
+    if entries.is_empty() && checked.lines == 0 {
+        return Ok(Verdict::NotBegun);
     }
     if entries.is_empty() {
         return Ok(Verdict::Unregistered);

@@ -4,7 +4,8 @@
 # GONE is the process of a controller that is known to be gone: its lease need not be old to be over.
 #
 # The lease is the file lease.N with the highest N. It is taken by a link to a name that must not be there yet, so one of
-# several gets it. Each exchange of its owner adds a line `beat`, by the shell alone: seconds since the boot (a clock
+# several gets it. It stays when it is given back, by a line `gives` for every name that holds it: its number is never
+# used again, or a line that comes late would be added to the next owner's lease. Each exchange of its owner adds a line `beat`, by the shell alone: seconds since the boot (a clock
 # that nobody sets), and the process that the command becomes.
 b_root=$1 b_held=$2 b_expiry=$3 b_required=$4 b_lease_facts="$5holds $6
 " b_name_here=$6 b_gone=$7
@@ -34,7 +35,7 @@ b_give() {
 
 # b_read_lease: its lines; false when it is none of ours.
 b_read_lease() {
-    b_its_root='' b_its_run='' b_its_who='' b_its_seat='' b_its_since='' b_its_boot='' b_its_expiry='' b_beat='' b_beats=0 b_works='' b_holds='' b_gave=''
+    b_its_root='' b_its_run='' b_its_who='' b_its_seat='' b_its_since='' b_its_boot='' b_its_expiry='' b_beat='' b_beats=0 b_works='' b_holds=''
     [ ! -L "$b_file" ] && [ -O "$b_file" ] && [ -r "$b_file" ] || return 1
     while read -r b_key b_value; do
         case $b_key in
@@ -53,10 +54,7 @@ b_read_lease() {
             b_give "$b_value"
             b_holds="$b_holds $b_value "
             ;;
-        gives)
-            b_give "$b_value"
-            b_gave=$b_value
-            ;;
+        gives) b_give "$b_value" ;;
         beat)
             case $b_value in
             *[!0-9\ ]* | '') ;;
@@ -80,6 +78,9 @@ b_abandoned() {
     *) return 0 ;;
     esac
     [ "$b_its_boot" = "$b_boot" ] || return 0
+    # The beat may be younger than the clock was when this shell began.
+    { read -r b_up b_line </proc/uptime; } 2>/dev/null || return 1
+    b_up=${b_up%%.*}
     b_age=$((b_up - ${b_beat%% *}))
     case $b_its_expiry in
     '' | *[!0-9]*) b_its_expiry=$b_expiry ;;
@@ -175,21 +176,13 @@ b_hold() {
     b_stop locked raced
 }
 
-# b_lease_text FACTS SINCE: a record.
-b_lease_text() {
-    b_text="batchssh-lease 1$b_nl${1}root $b_root${b_nl}expiry $b_expiry${b_nl}boot $b_boot${b_nl}since $2${b_nl}beat $b_now_beat$b_nl"
-}
-
-# b_take: the lease after b_lease is ours; 1: somebody was faster; 2: it cannot be, and why is in b_why.
-b_take() {
-    b_open run || return 2
-    b_old=$b_file
-    b_was=$b_beat
+# b_next TEXT: the lease after b_lease, with this text, in b_new; 1: somebody was faster; 2: it cannot be, and why is in
+# b_why.
+b_next() {
     b_tmp=$b_store/.lease-$b_nonce
-    b_new=$b_store/lease.$((b_lease + 1))
-    b_now
-    b_lease_text "$b_lease_facts" "$b_now"
-    if ! b_words=$( (umask 077 && printf '%s' "$b_text" >"$b_tmp") 2>&1); then
+    b_ours=$((b_lease + 1))
+    b_new=$b_store/lease.$b_ours
+    if ! b_words=$( (umask 077 && printf '%s' "$1" >"$b_tmp") 2>&1); then
         rm -f -- "$b_tmp"
         b_why="$b_store cannot be written to: $b_words"
         return 2
@@ -197,11 +190,31 @@ b_take() {
     ln -- "$b_tmp" "$b_new"
     b_got=$?
     if [ "$b_got" != 0 ] && [ ! -e "$b_new" ] && [ ! -L "$b_new" ]; then
-        (umask 077 && set -C && printf '%s' "$b_text" >"$b_new") && b_got=0
+        (umask 077 && set -C && printf '%s' "$1" >"$b_new") && b_got=0
     fi
     rm -f -- "$b_tmp"
     [ "$b_got" = 0 ] || return 1
-    b_ours=$((b_lease + 1))
+}
+
+# b_sweep: leases before b_ours are history, also what a line that came late made of one.
+b_sweep() {
+    for b_file in "$b_store"/lease.*; do
+        b_number=${b_file##*.}
+        case $b_number in
+        '' | 0* | *[!0-9]* | ?????????*) ;;
+        *) [ "$b_number" -ge "$b_ours" ] || rm -f -- "$b_file" ;;
+        esac
+    done
+}
+
+# b_take: the lease after b_lease is ours; 1: somebody was faster; 2: it cannot be, and why is in b_why.
+b_take() {
+    b_open run || return 2
+    b_old=$b_file
+    b_was=$b_beat
+    b_now
+    b_lease_text "$b_lease_facts" "$b_now"
+    b_next "$b_text" || return
     if [ "$b_lease" != 0 ]; then
         # The owner may have come back to life while we took it away.
         b_file=$b_old
@@ -209,8 +222,8 @@ b_take() {
             rm -f -- "$b_new"
             return 1
         fi
-        rm -f -- "$b_old"
     fi
+    b_sweep
     b_last_lease
     if [ "$b_lease" != "$b_ours" ]; then
         rm -f -- "$b_new"
@@ -218,10 +231,15 @@ b_take() {
     fi
 }
 
-# b_shorten: the lease without its old beats.
+# b_lease_text FACTS SINCE: a record.
+b_lease_text() {
+    b_text="batchssh-lease 1$b_nl${1}root $b_root${b_nl}expiry $b_expiry${b_nl}boot $b_boot${b_nl}since $2${b_nl}beat $b_now_beat$b_nl"
+}
+
+# b_shorten: the lease without its old beats, under the next number. What another name of this run adds to the old one at
+# this moment is looked for; what it adds later it adds again, for it sees that there is a new one.
 b_shorten() {
-    b_tmp=$b_store/.lease-$b_nonce
-    b_words=
+    b_had=" $b_holds $b_name_here " b_old=$b_file b_words=
     for b_value in $b_holds $b_name_here; do
         case $b_words in
         *"holds $b_value$b_nl"*) ;;
@@ -229,11 +247,26 @@ b_shorten() {
         esac
     done
     b_lease_text "run $b_its_run${b_nl}who $b_its_who${b_nl}seat $b_its_seat$b_nl$b_words" "$b_its_since"
-    if (umask 077 && printf '%s' "$b_text" >"$b_tmp"); then
-        mv -f -- "$b_tmp" "$b_file"
-    else
-        rm -f -- "$b_tmp"
+    b_next "$b_text" || return 0
+    b_file=$b_old
+    b_words=
+    if b_read_lease; then
+        for b_value in $b_holds; do
+            case $b_had in
+            *" $b_value "*) ;;
+            *) b_words="${b_words}holds $b_value$b_nl" ;;
+            esac
+        done
+        for b_value in $b_had; do
+            case " $b_holds $b_name_here " in
+            *" $b_value "*) ;;
+            *) b_words="${b_words}gives $b_value$b_nl" ;;
+            esac
+        done
     fi
+    [ -z "$b_words" ] || printf '%s' "$b_words" >>"$b_new"
+    b_sweep
+    b_file=$b_new
 }
 
 # b_release PREFIX: gives the lease back, and forgets the markers of the run that are called PREFIX..., and those of runs
@@ -241,20 +274,19 @@ b_shorten() {
 b_release() {
     b_place || b_stop released
     b_last_lease
-    if [ "$b_lease" != 0 ] && b_read_lease && [ "$b_its_root" = "$b_root" ]; then
-        # Written first and then read again: of several that give it back at once, the last one to write takes it away,
-        # and no other, who could meet the next run's lease in its place.
-        if printf 'gives %s\n' "$b_name_here" >>"$b_file"; then
-            b_read_lease
-        else
+    while [ "$b_lease" != 0 ] && b_read_lease && [ "$b_its_root" = "$b_root" ]; do
+        b_ours=$b_lease
+        if ! printf 'gives %s\n' "$b_name_here" >>"$b_file"; then
+            # The disk is full. Nobody else has it: then it need not be there.
             b_give "$b_name_here"
-            b_gave=$b_name_here
+            case $b_holds in
+            *[!\ ]*) ;;
+            *) rm -f -- "$b_file" ;;
+            esac
         fi
-        case $b_holds in
-        *[!\ ]*) ;;
-        *) [ "$b_gave" != "$b_name_here" ] || rm -f -- "$b_file" ;;
-        esac
-    fi
+        b_last_lease
+        [ "$b_lease" != "$b_ours" ] || break
+    done
     if [ -n "$1" ]; then
         for b_file in "$b_store/markers/$1"*; do
             [ ! -e "$b_file" ] || rm -f -- "$b_file"

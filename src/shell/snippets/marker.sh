@@ -42,6 +42,11 @@ b_probe() {
             b_in_doubt unsettled
             return 0
             ;;
+        killed)
+            b_tell r "$b_text"
+            b_in_doubt killed
+            return 0
+            ;;
         *)
             b_tell r "$b_text"
             b_in_doubt lost
@@ -180,7 +185,8 @@ b_try() {
     fi
 }
 
-# b_finish: writes down how the command ended. Whoever cannot hear that it failed was not there: the connection was lost
+# b_finish: writes down how the command ended. What was killed may have done its work before that: where `verify` can tell, it
+# is asked before the command runs again. Whoever cannot hear that it failed was not there: the connection was lost
 # while it ran, may be the reason, and the failure proves nothing.
 b_finish() {
     b_how=$b_judge
@@ -191,6 +197,7 @@ b_finish() {
         b_how="done"
         if [ "$b_rc" != 0 ]; then
             b_how=failed
+            [ "$b_rc" -le 128 ] || [ -z "$b_verify" ] || b_how=killed
             # Killed for writing into a closed pipe: the other one is closed in a moment.
             [ "$b_rc" != 141 ] || sleep 1
             b_say ended "$b_rc" || b_how=lost

@@ -46,6 +46,7 @@ judge() {
             case $b_value in
             'done' | failed) state=$b_value ;;
             judge) state=doubt why=unsettled ;;
+            killed) state=doubt why=killed ;;
             *) state=doubt why=lost ;;
             esac
             return

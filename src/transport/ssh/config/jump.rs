@@ -27,8 +27,9 @@ impl SshConfig {
             // As with ssh, passwords and keys given for the target are the target's own.
             let mut ssh_args = only_file(&request.ssh_args);
             if index > 0 || self.names_itself(&host, &ssh_args)? {
-                // Reached through the one before; or `Host *` sends even the jump host through itself.
-                ssh_args.push("-oProxyJump=none".to_owned());
+                // Reached through the one before; or `Host *` sends even the jump host through itself. This says no to both
+                // kinds of proxies, `ProxyJump=none` would leave the other one.
+                ssh_args.push("-oProxyCommand=none".to_owned());
             }
             let own = ConnectRequest {
                 address: host.clone(),

@@ -62,7 +62,7 @@ fn without_a_word_the_defaults_hold() {
 }
 
 #[test]
-fn jump_hosts_are_looked_up_themselves_and_get_no_password() {
+fn r15_jump_hosts_are_looked_up_themselves_and_get_no_password() {
     let text = "Host target\n ProxyJump far\nHost far\n ProxyJump near:2201\n User f\nHost near\n HostName 127.0.0.9\n";
     let got = resolve(text, "target", |request| {
         request.password = Some(crate::secret::Secret::new("hunter2".to_owned()));
@@ -83,6 +83,14 @@ fn jump_hosts_are_looked_up_themselves_and_get_no_password() {
     let round = "Host a\n ProxyJump b\nHost b\n ProxyJump a\n";
     assert!(resolve(round, "a", |_| {}).unwrap_err().contains("circles"));
     assert_eq!(resolve("Host *\n ProxyJump a\n", "x", |_| {}).unwrap().jumps.len(), 1);
+    // A jump host behind another one is reached through that, whatever command there is for all hosts.
+    let both = "Host x\n ProxyJump a,b\nHost *\n ProxyCommand nc proxy %h %p\n";
+    let jumps = resolve(both, "x", |_| {}).unwrap().jumps;
+    let commands: Vec<bool> = jumps.iter().map(|jump| jump.proxy_command.is_some()).collect();
+    assert_eq!(commands, [true, false]);
+    // No jumps is not no command.
+    let got = resolve("ProxyJump none\nProxyCommand nc a 1\n", "x", |_| {}).unwrap();
+    assert_eq!((got.jumps.len(), got.proxy_command.as_deref()), (0, Some("nc a 1")));
 }
 
 #[test]

@@ -311,7 +311,7 @@ fn walk(
 }
 
 #[test]
-fn names_that_lead_elsewhere_are_reported_and_their_siblings_listed() {
+fn r18_names_that_lead_elsewhere_are_reported_and_their_siblings_listed() {
     let walk = walk(WalkLimits::default(), |_| {
         let names: [&[u8]; 12] = [
             b"good", b"../up", b"/tmp/x", b"", b".", b"..", b"a/../b", b"dir/", b"a\nb", b"\xff", b"-rf", b"nul\0",
@@ -325,7 +325,7 @@ fn names_that_lead_elsewhere_are_reported_and_their_siblings_listed() {
 }
 
 #[test]
-fn a_listing_without_end_is_given_up() {
+fn r19_a_listing_without_end_is_given_up() {
     let limits = WalkLimits {
         depth: 64,
         entries: 1000,
