@@ -209,6 +209,10 @@ fn the_disks_of_twenty_machines_are_prepared_once_whatever_happens() {
     // The audit shows it, the journal proves it.
     page.run(desk, "audit mounts -i storage.ini", 0);
     page.run(desk, "runs list", 0);
+    let history = page.run(desk, "history st20", 0).out;
+    for disk in ["$ mkfs.ext4 -q -L data01 ", "$ mkfs.ext4 -q -L data02 "] {
+        assert_eq!(history.matches(disk).count(), 1, "{history}");
+    }
     page.run(desk, "runs verify", 0);
     page.close();
 }

@@ -204,6 +204,7 @@ impl Plain {
             (r"process \d+", "process 4711"),
             (r"`/bin/sh\s+/usr", "`/usr"),
             (r"head [0-9a-f]{64}", HEAD),
+            (r"> act [0-9a-f]{16}", "> act 0f3a9c71b2d84e65"),
             (r"\b[a-z_][a-z0-9_-]*@[A-Za-z0-9][A-Za-z0-9.-]*", "op@desk"),
             // Real machines have a /usr of their own.
             (r"(?m)^ +/usr: .*\n", ""),
