@@ -10,6 +10,7 @@ mod sshd;
 #[path = "../support/pty.rs"]
 mod pty;
 
+mod approved;
 mod audit;
 mod become_user;
 mod canary;

@@ -231,7 +231,7 @@ fn two_runs_are_compared_and_hosts_with_the_same_difference_are_one_group() {
     has(
         &ran,
         &[
-            "storage: message of the day\n  a  changed -> ok\n",
+            "storage: message of the day\n  a,b,c  changed -> ok\n",
             "6 results are the same\n",
         ],
     );
@@ -252,7 +252,8 @@ fn two_runs_are_compared_and_hosts_with_the_same_difference_are_one_group() {
     has(
         &ran,
         &[
-            "  a  ok -> changed\n",
+            "  a,b,c  ok -> changed\n",
+            "/{host}/motd",
             "      + > ",
             "motd  sha256 ",
             "  a,b\n      - kernel 3.10\n      + kernel 4.18\n",

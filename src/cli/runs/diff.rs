@@ -83,7 +83,7 @@ pub fn diff(args: &DiffArgs) -> Result<ExitCode, Diagnostics> {
     let normaliser = Normaliser::new(args.normalise.iter().copied());
     let (mut before, mut after) = (Side::new(&wanted, &normaliser), Side::new(&wanted, &normaliser));
     let damage = [read(&old, &mut before)?, read(&new, &mut after)?];
-    let difference = compare(&before, &after);
+    let mut difference = compare(&before, &after);
     let runs = [Named::of(&before), Named::of(&after)];
     if args.json {
         let json = Json {
@@ -94,6 +94,7 @@ pub fn diff(args: &DiffArgs) -> Result<ExitCode, Diagnostics> {
         let line = crate::report::json::line(&json).map_err(|error| cannot_write(&error))?;
         print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
     } else {
+        difference.fold();
         print(&shown(&runs, &difference, args.verbose))?;
     }
     let [first, second] = damage;

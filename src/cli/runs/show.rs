@@ -113,6 +113,7 @@ pub fn show(args: &ShowArgs) -> Result<ExitCode, Diagnostics> {
         let width = if terminal.is_tty { terminal.width } else { NAMES };
         let shown = Shown {
             all: args.verbose,
+            filtered: !args.wanted.is_all(),
             width: width.max(40),
         };
         print(&shown.overview(&overview, &proof))?;
@@ -160,6 +161,8 @@ fn prove(store: &Store, located: &Located, overview: &Overview, damage: Option<S
 /// How it is shown to people.
 struct Shown {
     all: bool,
+    /// Only some results are wanted.
+    filtered: bool,
     width: usize,
 }
 
@@ -209,8 +212,12 @@ impl Shown {
         fact("journal", &proof.verdict);
         fact("came to", &page::verdict(overview));
         out += &self.hosts(overview);
-        for warning in &overview.warnings {
-            out += &format!("\nwarning: {}\n", text::one_line(warning));
+        for (number, warning) in overview.warnings.iter().enumerate() {
+            let gap = if number == 0 { "\n" } else { "" };
+            out += &format!("{gap}warning: {}\n", text::one_line(warning));
+        }
+        if overview.tasks.is_empty() && self.filtered {
+            out += "\nno result is meant by --host and --task\n";
         }
         for task in &overview.tasks {
             out += &self.task(task);

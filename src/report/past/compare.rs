@@ -13,12 +13,14 @@ use super::{Done, Past, Wanted};
 use crate::event::{Event, EventKind, Status, TaskReport};
 use crate::layout::{Normaliser, changes_by};
 use crate::names::HostName;
-use crate::report::text;
+use crate::report::{text, words};
 
 /// Most lines of one output that are compared.
 const MOST_LINES: usize = 5_000;
 /// Most bytes of a line that are compared.
 const LONGEST: usize = 4_096;
+/// Between the path of a file and its digest.
+const SHA256: &str = "  sha256 ";
 /// Stands for a result that one of the runs does not have.
 const NOT_RUN: &str = "not run";
 /// Stands for a result that was taken over from the run before (`retry`, `resume`).
@@ -132,7 +134,7 @@ impl<'a> Side<'a> {
             files: did
                 .files
                 .iter()
-                .map(|file| format!("{}  sha256 {}", file.path, file.sha256))
+                .map(|file| format!("{}{SHA256}{}", file.path, file.sha256))
                 .collect(),
         };
         self.put(&done.report.host, &done.play, &done.report.task, cell);
@@ -197,6 +199,31 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Folds further, for people: differences of a task that are the same but for the host's own name (shown as `{host}`) and
+    /// for what is in the files become one.
+    pub fn fold(&mut self) {
+        let mut groups: IndexMap<Change, Vec<Change>> = IndexMap::new();
+        for change in std::mem::take(&mut self.changes) {
+            groups.entry(change.shape()).or_default().push(change);
+        }
+        for (shape, mut changes) in groups {
+            if changes.len() < 2 {
+                self.changes.append(&mut changes);
+                continue;
+            }
+            // The same files on all of them are told with their digests.
+            let mut files: Vec<Vec<String>> = changes.iter().map(Change::files_without_host).collect();
+            files.dedup();
+            let files = if files.len() == 1 {
+                files.swap_remove(0)
+            } else {
+                shape.files
+            };
+            let hosts = changes.into_iter().flat_map(|change| change.hosts).collect();
+            self.changes.push(Change { hosts, files, ..shape });
+        }
+    }
+
     /// Nothing is different.
     pub fn is_empty(&self) -> bool {
         self.hosts_only.iter().all(Vec::is_empty)
@@ -217,7 +244,7 @@ pub struct TaskOnly {
 }
 
 /// The same difference of a task on several hosts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Change {
     /// The play's name.
     pub play: String,
@@ -237,6 +264,41 @@ pub struct Change {
     /// The same for files that were sent.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<String>,
+}
+
+impl Change {
+    /// The host's own name, where one host has it: where several have the same words, no host's name in them is there
+    /// because of the host.
+    fn own(&self) -> &str {
+        match self.hosts.as_slice() {
+            [host] => host.as_str(),
+            _ => "",
+        }
+    }
+
+    fn files_without_host(&self) -> Vec<String> {
+        let own = self.own();
+        self.files.iter().map(|line| words::without_host(line, own)).collect()
+    }
+
+    /// What it has in common with those of other hosts; without hosts.
+    fn shape(&self) -> Self {
+        let own = self.own();
+        let without = |lines: &[String]| lines.iter().map(|line| words::without_host(line, own)).collect();
+        let content = |line: String| match line.split_once(SHA256) {
+            Some((path, _)) if !own.is_empty() => format!("{path}  another content on each host"),
+            Some(_) | None => line,
+        };
+        Self {
+            play: self.play.clone(),
+            task: self.task.clone(),
+            hosts: Vec::new(),
+            verdict: self.verdict.clone(),
+            output: without(&self.output),
+            commands: without(&self.commands),
+            files: self.files_without_host().into_iter().map(content).collect(),
+        }
+    }
 }
 
 /// Compares two runs.
@@ -437,6 +499,32 @@ mod tests {
         assert_eq!(found.changes.len(), 1);
         assert_eq!(found.changes[0].hosts, [HostName::from("b")]);
         assert_eq!(found.changes[0].verdict, Some(["ok".to_owned(), "not run".to_owned()]));
+    }
+
+    #[test]
+    fn differences_in_the_hosts_own_name_and_in_contents_are_folded_for_people() {
+        let sent = |host: &str, content: &str| {
+            let mut one = report(host, "t", Status::Changed);
+            one.did.command(format!("write /etc/{host}"));
+            one.did.file(crate::event::SentFile {
+                path: format!("/etc/{host}"),
+                sha256: content.to_owned(),
+                size: 1,
+            });
+            result(one)
+        };
+        let mut old = run(&["a1", "a2"], &[]);
+        old.extend([sent("a1", "11"), sent("a2", "22")]);
+        let mut new = run(&["a1", "a2"], &[]);
+        new.extend(["a1", "a2"].map(|host| result(report(host, "t", Status::Ok))));
+        let mut found = difference(old, new, &[]);
+        assert_eq!(found.changes.len(), 2);
+        found.fold();
+        assert_eq!(found.changes.len(), 1);
+        let change = &found.changes[0];
+        assert_eq!(change.hosts.len(), 2);
+        assert_eq!(change.commands, ["- write /etc/{host}"]);
+        assert_eq!(change.files, ["- /etc/{host}  another content on each host"]);
     }
 
     #[test]
