@@ -219,8 +219,12 @@ fn a_dangerous_task_that_names_a_disk_by_its_number_is_refused_unless_the_policy
 fn a_play_that_takes_longer_than_its_window_stops_between_two_waves() {
     let desk = Desk::hosts(&["a", "b", "c"]);
     let now = jiff::Timestamp::now();
-    let shuts = now + jiff::SignedDuration::from_secs(3);
-    let clock = |time: jiff::Timestamp| time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M:%S").to_string();
+    let shuts = now + jiff::SignedDuration::from_secs(5);
+    // A full minute is told without its seconds.
+    let clock = |time: jiff::Timestamp| {
+        let time = time.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M:%S").to_string();
+        time.strip_suffix(":00").map_or(time.clone(), str::to_owned)
+    };
     let (from, to) = (clock(now - jiff::SignedDuration::from_hours(1)), clock(shuts));
     desk.write(
         "policy.toml",

@@ -36,7 +36,6 @@ pub enum Says {
 /// Gives the command of the run again, which then calls [`contact`]. Returns only when that cannot be.
 pub fn give(store: &Store, chain: &Chain, doubts: &[Doubt], asked: &Asked) -> Result<ExitCode, Diagnostics> {
     let mut hosts: Vec<HostName> = doubts.iter().map(|doubt| doubt.host.clone()).collect();
-    hosts.dedup();
     hosts.sort();
     hosts.dedup();
     let words = serde_json::to_string(asked).map_err(|error| Diagnostic::new(error.to_string()))?;
@@ -97,6 +96,9 @@ pub fn contact(args: &RunArgs, asked: &str) -> Result<ExitCode, Diagnostics> {
         collect: Some(collector.clone()),
     };
     let code = conduct(setup, &plan, &occasion)?;
+    if code == ExitCode::Refused {
+        return Ok(code);
+    }
     let says = heard(&marked, &collector);
     let Some(done) = asked.say else {
         open.doubts = marked;
@@ -111,7 +113,8 @@ pub fn contact(args: &RunArgs, asked: &str) -> Result<ExitCode, Diagnostics> {
         return Ok(code);
     };
     let found = if done { Found::Done } else { Found::NotDone };
-    let outcome = Outcome::new(&marked, &says, found);
+    let stopped = matches!(code, ExitCode::Signal(_));
+    let outcome = Outcome::new(&marked, &says, found, stopped);
     resolve::add(&store, &open.chain, &outcome.said, &by)?;
     print(&outcome.text)?;
     print(&view::go_on(&store, &open.chain)?)?;
@@ -163,7 +166,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn new(doubts: &[Doubt], says: &[Says], found: Found) -> Self {
+    /// `stopped`: somebody stopped it, and what was not asked then is not decided.
+    fn new(doubts: &[Doubt], says: &[Says], found: Found, stopped: bool) -> Self {
         let mut outcome = Self {
             said: Vec::new(),
             text: String::new(),
@@ -203,6 +207,7 @@ impl Outcome {
                     outcome.refused = true;
                     "not decided: the host has no record that it was begun, so the next retry runs it".to_owned()
                 }
+                Says::Silent(..) if stopped => "not decided: stopped before the host was told".to_owned(),
                 Says::Silent(status, msg) => {
                     outcome.said.push(doubt.resolution(found));
                     format!(
