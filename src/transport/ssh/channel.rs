@@ -30,6 +30,14 @@ pub(super) struct Trouble {
 }
 
 impl Trouble {
+    /// True when what was to be sent at this call cannot have come to the host as a whole.
+    pub(super) fn never_left(&self) -> bool {
+        matches!(
+            self.code,
+            raw::LIBSSH2_ERROR_SOCKET_SEND | raw::LIBSSH2_ERROR_INVAL | raw::LIBSSH2_ERROR_ALLOC
+        )
+    }
+
     /// The server said no; the connection is fine.
     pub(super) fn is_refusal(&self) -> bool {
         matches!(

@@ -48,6 +48,17 @@ impl Failed {
             started: true,
         }
     }
+
+    /// The same for a command: one that was asked for over a connection that was then lost may run.
+    fn unheard(mut self) -> Self {
+        if let SessionError::Lost { reason } = &self.error
+            && self.started
+        {
+            let reason = format!("the connection was lost before the host said whether it runs the command: {reason}");
+            self.error = SessionError::InDoubt { reason };
+        }
+        self
+    }
 }
 
 /// Longest time after the deadline for killing what was started.
@@ -104,7 +115,13 @@ impl Wire<'_> {
         deadline: &Deadline,
     ) -> Result<Channel, Failed> {
         let channel = self.open(window, deadline)?;
-        match self.until(deadline, || channel.start(request, what)) {
+        let mut waited = false;
+        let started = self.until(deadline, || {
+            let answer = channel.start(request, what);
+            waited |= matches!(answer, Ok(None));
+            answer
+        });
+        match started {
             Ok(()) => Ok(channel),
             Err(Halt::Trouble(trouble)) if trouble.is_refusal() => Err(Failed::plain(SessionError::Refused {
                 reason: format!(
@@ -113,12 +130,12 @@ impl Wire<'_> {
                     trouble.text
                 ),
             })),
+            Err(Halt::Trouble(trouble)) if !waited && trouble.never_left() => Err(Halt::from(trouble).before_start()),
             // The request left, and nobody knows whether the host acts on it.
-            Err(Halt::Stop(stop)) => Err(Failed {
+            Err(halt) => Err(Failed {
                 started: true,
-                ..Halt::Stop(stop).before_start()
+                ..halt.before_start()
             }),
-            Err(halt) => Err(halt.before_start()),
         }
     }
 
@@ -130,7 +147,9 @@ impl Wire<'_> {
         deadline: &Deadline,
         on_output: OnOutput<'_>,
     ) -> Result<ExitStatus, Failed> {
-        let channel = self.start(WINDOW, c"exec", talk.script(), deadline)?;
+        let channel = self
+            .start(WINDOW, c"exec", talk.script(), deadline)
+            .map_err(Failed::unheard)?;
         let mut run = Run {
             wire: self,
             channel: &channel,
