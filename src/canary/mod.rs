@@ -13,6 +13,8 @@ pub use verdict::{Answers, Occasion, Refused, Verdict};
 pub use wave::{Named, Wave};
 pub use waves::Waves;
 
+use crate::preflight::verdict::{hosts, within};
+
 /// Kinds of one subject that are kept with their lines, and things found that are told.
 const SHOWN: usize = 20;
 /// Lines of a kind that are kept.
@@ -24,22 +26,5 @@ const ABSENT: &str = "did not come to it";
 
 /// The lines, within bounds.
 fn cut(lines: &[String]) -> Vec<String> {
-    let mut out: Vec<String> = lines
-        .iter()
-        .take(LINES)
-        .map(|line| line.chars().take(WIDTH).collect())
-        .collect();
-    if lines.len() > LINES {
-        out.push(format!("… {} more lines", lines.len() - LINES));
-    }
-    out
-}
-
-/// `1 host`, `5 hosts`.
-fn hosts(count: usize) -> String {
-    if count == 1 {
-        "1 host".to_owned()
-    } else {
-        format!("{count} hosts")
-    }
+    within(lines, LINES, WIDTH)
 }

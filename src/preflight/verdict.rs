@@ -265,7 +265,7 @@ impl Count {
     }
 }
 
-fn hosts(count: usize) -> String {
+pub(crate) fn hosts(count: usize) -> String {
     if count == 1 {
         "1 host".to_owned()
     } else {
@@ -318,13 +318,18 @@ fn shown(
 }
 
 fn cut(lines: &[String]) -> Vec<String> {
+    within(lines, LINES, WIDTH)
+}
+
+/// At most so many lines, and so many characters of each; what is left out is counted.
+pub(crate) fn within(lines: &[String], most: usize, width: usize) -> Vec<String> {
     let mut out: Vec<String> = lines
         .iter()
-        .take(LINES)
-        .map(|line| line.chars().take(WIDTH).collect())
+        .take(most)
+        .map(|line| line.chars().take(width).collect())
         .collect();
-    if lines.len() > LINES {
-        out.push(format!("… {} more lines", lines.len() - LINES));
+    if lines.len() > most {
+        out.push(format!("… {} more lines", lines.len() - most));
     }
     out
 }

@@ -3,7 +3,7 @@
 //!
 //! The journal is the first sink, so a result that anybody sees is in the journal already. A sink that fails is told
 //! about and left alone from then on; the others go on. The queue is bounded: a slow terminal slows the workers down
-//! instead of filling the memory.
+//! instead of filling the memory; a pipe or a file that is slow has a thread and 64 MiB of its own ([`super::patient`]).
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -164,8 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn seven_thousand_hosts_take_no_time() {
-        let fleet: Vec<Seen> = (0..7000)
+    fn many_hosts_are_compared_in_linear_time() {
+        // Every one with every other would take hours.
+        let fleet: Vec<Seen> = (0..200_000)
             .map(|n| {
                 seen(
                     &format!("h{n}"),
@@ -175,9 +176,6 @@ mod tests {
                 )
             })
             .collect();
-        let begun = std::time::Instant::now();
-        let found = find(&fleet);
-        assert_eq!(found.len(), 3501);
-        assert!(begun.elapsed().as_secs_f64() < 1.0, "{:?}", begun.elapsed());
+        assert_eq!(find(&fleet).len(), 100_001);
     }
 }
